@@ -1,0 +1,46 @@
+"""gradgate: no model whose training was numerically unhealthy is ever pushed.
+
+The public names load on first use, so that `import gradgate` costs milliseconds and the judge
+never pays for TensorFlow or TFX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from gradgate.tfx.artifacts import GradientHealth as GradientHealth
+    from gradgate.tfx.artifacts import TrainingHealthVerdict as TrainingHealthVerdict
+    from gradgate.tfx.gate.component import GradientGate as GradientGate
+    from gradgate.tfx.pusher.component import VerifyingPusher as VerifyingPusher
+    from gradgate.tfx.trainer.component import Trainer as Trainer
+    from gradgate.training import Guard as Guard
+    from gradgate.training import GuardSettings as GuardSettings
+    from gradgate.training import instrument as instrument
+
+# TFX on Kubeflow finds an artifact class by its type name, so those two must be importable here.
+_HOME = {
+    "GradientGate": "gradgate.tfx.gate.component",
+    "GradientHealth": "gradgate.tfx.artifacts",
+    "Guard": "gradgate.training",
+    "GuardSettings": "gradgate.training",
+    "Trainer": "gradgate.tfx.trainer.component",
+    "TrainingHealthVerdict": "gradgate.tfx.artifacts",
+    "VerifyingPusher": "gradgate.tfx.pusher.component",
+    "instrument": "gradgate.training",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,67 @@
+"""`model.json` of a health record: what was trained, with what, and how it was guarded."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gradgate.contracts.base import Recorded
+
+
+class VariableCard(Recorded):
+    """One trainable variable. Its position in `ModelCard.variables` is its index everywhere.
+
+    Attributes:
+        path: Keras path, such as `sequential/dense_1/kernel`.
+        layer: Name of the layer that owns it.
+        initializer, activation: Of that layer, by Keras's name; None where it has none.
+        has_gradient: False when the loss does not depend on it: its gradient was None.
+    """
+
+    path: str
+    layer: str
+    shape: tuple[int, ...]
+    dtype: str
+    initializer: str | None = None
+    activation: str | None = None
+    has_gradient: bool = True
+
+    @property
+    def parameters(self) -> int:
+        """Number of scalars in the variable."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+class ModelCard(Recorded):
+    """What was trained.
+
+    Attributes:
+        optimizer: Keras class name, such as `Adam`.
+        optimizer_config: Keras `get_config()`, learning rate or schedule included.
+        loss: Name of the loss function; None in a custom loop that did not say.
+        loss_measured: False when the training loop never showed its loss to the guard.
+        clips: The chain of clips and normalisers, each as `{"name": ..., its numbers}`.
+        on_nonfinite: What the guard did with a non-finite step.
+        statistics_every: Steps between two sampled rows of full statistics; 0 is never.
+        precision: Keras dtype policy, such as `float32`.
+        versions: Of tensorflow, keras, gradgate and python.
+        seed: The one seed of Python, NumPy and TensorFlow; None when none was set.
+    """
+
+    model_name: str
+    variables: tuple[VariableCard, ...]
+    optimizer: str
+    optimizer_config: dict[str, Any] = Field(default_factory=dict)
+    loss: str | None = None
+    loss_measured: bool = True
+    clips: tuple[dict[str, Any], ...] = ()
+    on_nonfinite: Literal["record", "skip", "stop"] = "record"
+    statistics_every: int = Field(default=50, ge=0)
+    precision: str = "float32"
+    strategy: str = "default"
+    replicas: int = 1
+    devices: tuple[str, ...] = ()
+    versions: dict[str, str] = Field(default_factory=dict)
+    seed: int | None = None

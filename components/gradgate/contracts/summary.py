@@ -1,0 +1,92 @@
+"""`summary.json` of a health record: the run in numbers that merge.
+
+Every field of a `SeriesSummary` merges with that of another stretch of steps without going back
+to the steps, so a summary of 10^7 steps is as small as one of 10^3.
+"""
+
+from pydantic import Field
+
+from gradgate.contracts.base import Number, Recorded
+
+
+class Sketch(Recorded):
+    """Counts of positive values in logarithmic bins: any quantile within `accuracy`, relative.
+
+    Source: Masson, Rim and Lee (2019), DDSketch, https://arxiv.org/abs/1908.10693: with
+    gamma = (1 + accuracy) / (1 - accuracy), bin i counts values in (gamma^(i-1), gamma^i].
+
+    Attributes:
+        bins: From bin index (as text, since JSON keys are text) to count.
+        zeros: Values that were 0 (or below: a norm never is).
+    """
+
+    accuracy: float = 0.01
+    bins: dict[str, int] = Field(default_factory=dict)
+    zeros: int = 0
+
+
+class SeriesSummary(Recorded):
+    """One series over steps. Non-finite values are counted and enter nothing else.
+
+    Attributes:
+        count: Finite values.
+        nonfinite: NaN and infinite values.
+        total, total_squares: Sum of the values and of their squares; 0 when count is 0.
+        least, greatest: Extremes, None when count is 0; with the first step that had them.
+        last: Value at the last step, non-finite or not; None when there was none.
+    """
+
+    count: int = 0
+    nonfinite: int = 0
+    total: float = 0.0
+    total_squares: float = 0.0
+    least: float | None = None
+    least_step: int | None = None
+    greatest: float | None = None
+    greatest_step: int | None = None
+    last: Number | None = None
+    sketch: Sketch = Field(default_factory=Sketch)
+
+
+class VariableSummary(Recorded):
+    """One variable's gradient over the run.
+
+    Attributes:
+        norm: L2 norm of the aggregated gradient (before any clip), every step.
+        mean_abs, max_abs, zero_fraction: On the statistics schedule.
+        first_nonfinite_step: First step whose gradient held a NaN or an infinity; None if none.
+        final_weight_nonfinite: NaN and infinite entries of the weight after the last step; None
+            when it was not looked at. Reported by the training: the gate recounts it.
+    """
+
+    path: str
+    norm: SeriesSummary = Field(default_factory=SeriesSummary)
+    mean_abs: SeriesSummary = Field(default_factory=SeriesSummary)
+    max_abs: SeriesSummary = Field(default_factory=SeriesSummary)
+    zero_fraction: SeriesSummary = Field(default_factory=SeriesSummary)
+    first_nonfinite_step: int | None = None
+    final_weight_nonfinite: int | None = None
+
+
+class Summary(Recorded):
+    """One training run. `*_steps` count optimizer steps.
+
+    Attributes:
+        constant_loss: Loss of the best constant predictor on the training labels that were seen
+            (entropy of the label distribution, or variance of the labels); None when the loss
+            function or the labels do not allow it.
+    """
+
+    steps: int = 0
+    applied_steps: int = 0
+    skipped_steps: int = 0
+    clipped_steps: int = 0
+    nonfinite_loss_steps: int = 0
+    nonfinite_gradient_steps: int = 0
+    sampled_steps: int = 0
+    loss: SeriesSummary = Field(default_factory=SeriesSummary)
+    global_norm: SeriesSummary = Field(default_factory=SeriesSummary)
+    clipped_norm: SeriesSummary = Field(default_factory=SeriesSummary)
+    clip_scale: SeriesSummary = Field(default_factory=SeriesSummary)
+    variables: tuple[VariableSummary, ...] = ()
+    constant_loss: float | None = None

@@ -1,0 +1,177 @@
+"""The verdict: what was decided about which bytes, by which policy, on what evidence."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from gradgate.contracts.base import Number, Recorded
+from gradgate.contracts.canonical import canonical_json, sha256
+from gradgate.contracts.health import FileDigest, Resume
+
+SCHEMA = "gradgate.verdict/v1"
+Decision = Literal["ok", "warn", "block"]
+Status = Literal["pass", "fail", "unknown", "error", "waived", "disabled"]
+
+
+class Subject(Recorded):
+    """What was judged. No digest: nothing was exported, and nothing can be pushed."""
+
+    model_digest: str | None = None
+    model_files: tuple[FileDigest, ...] = ()
+    training_uid: str | None = None
+    mlflow_run_id: str | None = None
+
+
+class PolicyRef(Recorded):
+    """Which policy judged: its id, revision, and the digest of its canonical form."""
+
+    id: str
+    revision: int
+    sha256: str
+
+
+class Inputs(Recorded):
+    """What the verdict was computed from.
+
+    `record_digest` is that of manifest.json, which holds the digest of every other file.
+    """
+
+    record_digest: str | None = None
+    record_schema: str | None = None
+    policy: PolicyRef | None = None
+    gate_version: str
+
+
+class CoverageSeen(Recorded):
+    """How much of the training the record shows."""
+
+    planned_steps: int | None = None
+    observed_steps: int = 0
+    applied_steps: int = 0
+    lost_steps: int = 0
+    variables_measured: int = 0
+    variables_trainable: int = 0
+    resumes: tuple[Resume, ...] = ()
+
+
+class Sample(Recorded):
+    """One point of evidence."""
+
+    step: int
+    value: Number
+
+
+class Offence(Recorded):
+    """Where a rule was broken for good: the first step from which on it never held again.
+
+    Attributes:
+        step: None for what has no step, such as the exported weights.
+        variable: Path of the variable; None for what concerns the run as a whole.
+        value: The signal there.
+        excerpt: The signal around it, at most 20 samples to each side.
+    """
+
+    step: int | None = None
+    epoch: int | None = None
+    variable: str | None = None
+    value: Number | None = None
+    excerpt: tuple[Sample, ...] = ()
+
+
+class Observed(Recorded):
+    """The aggregated signal of one variable (None: of the run), and on how many samples."""
+
+    variable: str | None = None
+    value: Number | None = None
+    samples: int = 0
+
+
+class Finding(Recorded):
+    """One rule's outcome.
+
+    Attributes:
+        level: What it does to the decision.
+        evidence: `reported` by the training code, or `recomputed` by the gate from the model.
+        observed: The value that decided: of the worst variable, or of the run.
+        worst: The worst variables first, at most five.
+        message: What was seen against what was expected, in one sentence with both numbers.
+        prescription: What to change; empty when the rule passed.
+    """
+
+    id: str
+    description: str = ""
+    signal: str
+    unit: str = ""
+    status: Status
+    level: Decision
+    severity: Literal["block", "warn"]
+    evidence: Literal["reported", "recomputed"]
+    observed: Observed = Observed()
+    expect: dict[str, Any] = Field(default_factory=dict)
+    aggregate: dict[str, Any] = Field(default_factory=dict)
+    first_offence: Offence | None = None
+    worst: tuple[Observed, ...] = ()
+    variables_failed: int = 0
+    variables_judged: int = 0
+    message: str
+    prescription: str = ""
+
+
+class IntegrityCheck(Recorded):
+    """One check that the evidence is whole and belongs to the model. Failing blocks, always."""
+
+    code: str
+    status: Literal["pass", "fail"]
+    message: str = ""
+
+
+class OtherBlessing(Recorded):
+    """The blessing of another judge (Evaluator, InfraValidator), and whether of this model."""
+
+    source: str
+    blessed: bool
+    same_model: bool
+    message: str = ""
+
+
+class Verdict(Recorded):
+    """The decision and everything that led to it.
+
+    Attributes:
+        verdict_id: SHA-256 of the canonical JSON of all fields but this one and `as_of`.
+        blessed: What the Pusher obeys: the decision is not block, and every other judge that is
+            required blessed the same model.
+        healthy: The decision alone; only a healthy model may serve as a baseline or a warm start.
+        headline: The decision and its first reason in one line.
+        findings: One a rule, worst first: what blocks, then what warns, then what passed.
+    """
+
+    schema_id: str = Field(default=SCHEMA, alias="schema")
+    verdict_id: str = ""
+    decision: Decision
+    blessed: bool
+    healthy: bool
+    headline: str
+    subject: Subject
+    inputs: Inputs
+    as_of: str
+    coverage: CoverageSeen = CoverageSeen()
+    findings: tuple[Finding, ...] = ()
+    integrity: tuple[IntegrityCheck, ...] = ()
+    others: tuple[OtherBlessing, ...] = ()
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    def document(self) -> dict[str, Any]:
+        """The verdict as plain JSON values."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def computed_id(self) -> str:
+        """The id that this content has; differs from `verdict_id` if somebody edited it."""
+        content = self.document()
+        del content["verdict_id"], content["as_of"]
+        return sha256(canonical_json(content))
+
+    def sealed(self) -> "Verdict":
+        """The same verdict with its id filled in."""
+        return self.model_copy(update={"verdict_id": self.computed_id()})
