@@ -31,7 +31,17 @@ _HOME = {
     "instrument": "gradgate.training",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = [
+    "GradientGate",
+    "GradientHealth",
+    "Guard",
+    "GuardSettings",
+    "Trainer",
+    "TrainingHealthVerdict",
+    "VerifyingPusher",
+    "__version__",
+    "instrument",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from gradgate.contracts.summary import SeriesSummary as SeriesSummary
 from gradgate.contracts.summary import Sketch as Sketch
 from gradgate.contracts.summary import Summary as Summary
 from gradgate.contracts.summary import VariableSummary as VariableSummary
+from gradgate.contracts.tracking import Tracking as Tracking
 from gradgate.contracts.tree import TreeError as TreeError
 from gradgate.contracts.tree import bind_tree as bind_tree
 from gradgate.contracts.verdict import Finding as Finding

@@ -8,11 +8,12 @@ A record is a directory:
     manifest.json         `Manifest`, written last; without it the record is not finished
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from gradgate.contracts.base import Recorded
+from gradgate.contracts.canonical import canonical_json, sha256
 
 SCHEMA_VERSION = "1.0"
 """Version of the record: a reader refuses a larger major, and ignores what a larger minor adds."""
@@ -80,6 +81,8 @@ class Manifest(Recorded):
         lost_steps: Steps that were taken and whose row was overwritten before it was read.
         model: The exported SavedModel; None when none was exported.
         started_at, finished_at: RFC 3339, UTC.
+        digest: SHA-256 of the canonical JSON of all other fields, as the writer wrote them: the
+            manifest proves the other files, and this proves the manifest against damage.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -100,3 +103,13 @@ class Manifest(Recorded):
     started_at: str
     finished_at: str
     finalized: Literal[True] = True
+    digest: str = ""
+
+    def sealed(self) -> "Manifest":
+        """The same manifest with its digest filled in."""
+        return self.model_copy(update={"digest": manifest_digest(self.model_dump(mode="json"))})
+
+
+def manifest_digest(document: dict[str, Any]) -> str:
+    """Returns the digest that a manifest, read as plain JSON values, must carry."""
+    return sha256(canonical_json({key: document[key] for key in document if key != "digest"}))

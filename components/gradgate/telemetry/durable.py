@@ -1,0 +1,36 @@
+"""Files that are either whole or absent, also after a crash or a power cut."""
+
+import os
+from pathlib import Path
+
+TEMPORARY = ".partial"
+"""Suffix of a file that is being written; what still carries it after a crash is torn."""
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Writes a file so that its name never shows half of it.
+
+    A temporary name, fsync, rename, fsync of the folder: kill -9 or a power cut at any point
+    leaves the old file or the new one.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Removes what a crash left half written."""
+    for path in folder.rglob(f"*{TEMPORARY}"):
+        path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
