@@ -1,0 +1,119 @@
+"""MLflow as we use it: find or make a run by the training's id, send in batches, never twice."""
+
+import os
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from gradgate.contracts import Tracking
+
+RUN_KEY = "gradgate.training_uid"
+_BATCH = 1000
+_TAG_LENGTH = 5000
+_PARAM_LENGTH = 6000
+
+
+class Store:
+    """One tracking address. Every method may be repeated without making anything twice.
+
+    Args:
+        uri: The address.
+        artifacts: Where a new experiment's artifacts go in an embedded store; None leaves it to
+            the server.
+    """
+
+    def __init__(self, uri: str, artifacts: str | None = None) -> None:
+        self.client = MlflowClient(tracking_uri=uri)
+        self._artifacts = artifacts
+
+    def experiment(self, name: str) -> str:
+        """Id of the experiment, which is made if it is missing."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            return str(self.client.create_experiment(name, artifact_location=self._artifacts))
+        except MlflowException:
+            found = self.client.get_experiment_by_name(name)  # somebody was faster
+            if found is None:
+                raise
+            return str(found.experiment_id)
+
+    def run(self, experiment: str, training_uid: str, name: str, start_ms: int) -> str:
+        """Id of this training's run: the one it was told to use, the one it has, or a new one."""
+        told = os.environ.get("MLFLOW_RUN_ID")
+        if told:
+            self.client.set_tag(told, RUN_KEY, training_uid)
+            return told
+        found = self.find_run(experiment, training_uid)
+        if found is not None:
+            return found
+        attempts = self.client.search_runs(
+            [experiment], filter_string=f"tags.`gradgate.run_name` = '{name}'", max_results=1000
+        )
+        tags = {RUN_KEY: training_uid, "gradgate.run_name": name}
+        run = self.client.create_run(
+            experiment, start_time=start_ms, tags=tags, run_name=f"{name} #{len(attempts) + 1}"
+        )
+        return str(run.info.run_id)
+
+    def find_run(self, experiment: str, training_uid: str) -> str | None:
+        """Id of the run of this training, if there is one."""
+        runs = self.client.search_runs(
+            [experiment], filter_string=f"tags.`{RUN_KEY}` = '{training_uid}'", max_results=1
+        )
+        return str(runs[0].info.run_id) if runs else None
+
+    def params(self, run_id: str, params: Mapping[str, object]) -> None:
+        """Logs parameters; one that is logged already keeps its value."""
+        have = self.client.get_run(run_id).data.params
+        new = [
+            Param(key, str(value)[:_PARAM_LENGTH])
+            for key, value in sorted(params.items())
+            if key not in have
+        ]
+        for start in range(0, len(new), 100):
+            self.client.log_batch(run_id, params=new[start : start + 100], synchronous=True)
+
+    def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Sets tags, cut to what MLflow keeps."""
+        rows = [RunTag(key, value[:_TAG_LENGTH]) for key, value in sorted(tags.items())]
+        self.client.log_batch(run_id, tags=rows, synchronous=True)
+
+    def points(self, run_id: str, points: Iterable[tuple[str, int, int, float]]) -> int:
+        """Logs `(key, step, time_ms, value)` points, finite and sorted by key; returns how many.
+
+        The same point again is no duplicate: its time is the training's, not the sender's.
+        """
+        sent, rest = 0, iter(points)
+        while rows := [
+            Metric(key, value, time_ms, step) for key, step, time_ms, value in islice(rest, _BATCH)
+        ]:
+            self.client.log_batch(run_id, metrics=rows, synchronous=True)
+            sent += len(rows)
+        return sent
+
+
+def open_store(tracking: Tracking, folder: Path) -> Store:
+    """Returns the store, making the embedded one if that is what is meant.
+
+    Args:
+        tracking: The settings; `MLFLOW_TRACKING_URI` in the environment comes first.
+        folder: Directory of the embedded store.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking.uri
+    if uri:
+        return Store(uri)
+    folder = folder.absolute()
+    (folder / "artifacts").mkdir(parents=True, exist_ok=True)
+    # An absolute place: MLflow's own default is a folder of whatever directory one stands in.
+    return Store(embedded_uri(folder), artifacts=(folder / "artifacts").as_uri())
+
+
+def embedded_uri(folder: Path) -> str:
+    """Address of the store that needs no server."""
+    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"
