@@ -2,8 +2,11 @@
 
 import logging
 
+import numpy as np
+
 from gradgate.contracts import ModelCard
 from gradgate.telemetry.sinks import FanOut
+from gradgate.telemetry.sinks.progress import ProgressSink, listening
 
 
 class Keeps:
@@ -42,3 +45,19 @@ def test_a_sink_that_raises_is_named_and_left_out(batch, caplog):
     assert whole.seen == ["begin", 2, 3, "end"]
     assert "dropping Breaks; the training goes on" in caplog.text
     assert "the server is gone" in caplog.text
+
+
+def test_progress_reaches_those_who_listen_and_nobody_else(batch, card):
+    seen = []
+    sink = ProgressSink()
+    sink.begin(card, training_uid="t", planned_steps=40)
+    with listening(seen.append):
+        steps = batch(0, 4)
+        steps.norms[1, 2] = np.nan
+        steps.clipped[:] = [True, False, False, True]
+        sink.write(steps)
+    sink.write(batch(4, 4))
+    (progress,) = seen
+    assert (progress.step, progress.planned_steps, progress.nonfinite_steps) == (4, 40, 1)
+    assert progress.clip_rate == 0.5
+    assert progress.loss == steps.loss[-1]

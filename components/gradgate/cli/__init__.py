@@ -1,0 +1,50 @@
+"""`gradgate`: judge a training, and explain a verdict, without TensorFlow, TFX or MLflow."""
+
+import typer
+
+import gradgate
+from gradgate.cli.check import check
+from gradgate.cli.explain import explain
+
+_HELP = """Keeps models whose training was numerically unhealthy from being pushed, and says why.
+
+[bold]Exit status[/bold]
+
+   0  ok: the model may be pushed (warnings may have been given)\n
+  10  blocked by the policy\n
+  11  warnings, and --fail-on-warn was given\n
+  12  cannot judge: record or model missing, cut off, altered, or not of each other\n
+  13  the policy is missing or wrong\n
+   1  gradgate itself failed; 2: wrong usage. Never push on anything but 0.
+"""
+
+app = typer.Typer(
+    name="gradgate",
+    help=_HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(check)
+app.command()(explain)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gradgate {gradgate.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()

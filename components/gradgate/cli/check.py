@@ -1,0 +1,126 @@
+"""`gradgate check`: judges one training by its record."""
+
+from datetime import datetime, timezone
+from enum import Enum
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradgate.cli.exits import Exit, exit_status
+from gradgate.contracts import Policy, Verdict
+from gradgate.gate import (
+    Evidence,
+    PolicyError,
+    RecordProblem,
+    check_model,
+    judge,
+    load_policy,
+    read_policy,
+)
+from gradgate.gate.render import FORMATS
+from gradgate.telemetry.reader import RecordError, open_record
+
+
+class Format(str, Enum):
+    """How the verdict is written."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+    html = "html"
+
+
+def check(
+    record: Annotated[Path, typer.Argument(help="Directory of the health record.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="The exported SavedModel. Default: the one beside the record in a TFX pipeline"
+            " root."
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file. Default: the one that gradgate ships.")
+    ] = None,
+    training_only: Annotated[
+        bool,
+        typer.Option(
+            "--training-only", help="Judge the training without a model; nothing is blessed."
+        ),
+    ] = False,
+    as_of: Annotated[
+        str | None, typer.Option(help="RFC 3339 time of the judgement. Default: now.")
+    ] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="What is written to standard output.")
+    ] = Format.text,
+    out: Annotated[Path | None, typer.Option(help="Write to a file instead.")] = None,
+    fail_on_warn: Annotated[
+        bool, typer.Option("--fail-on-warn", help="Exit with 11 when there are warnings.")
+    ] = False,
+) -> None:
+    """Judge one training by its health record. Changes nothing.
+
+    Reads the record that the training wrote, recounts what it can from the model's own bytes,
+    asks every rule of the policy, and says whether the model may be pushed.
+
+    [bold]Examples[/bold]
+
+    gradgate check runs/42/record --model runs/42/model
+
+    gradgate check record --training-only
+
+    gradgate check record --policy strict.yaml --format html --out report.html
+    """
+    rules = _read_policy(policy)
+    evidence = _read_record(record)
+    folder = None if training_only else model or _sibling_model(record)
+    verdict = judge(
+        rules,
+        evidence,
+        model=None if folder is None else check_model(folder),
+        as_of=as_of or _now(),
+        training_only=training_only,
+    )
+    _write(verdict, output_format, out)
+    raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
+
+
+def _read_policy(path: Path | None) -> Policy:
+    try:
+        if path is None:
+            shipped = resources.files("gradgate.gate") / "policies" / "default.yaml"
+            return load_policy(shipped.read_bytes(), source="the default policy")
+        return load_policy(read_policy(path), source=str(path))
+    except (PolicyError, OSError) as error:
+        typer.echo(f"cannot judge: {error}", err=True)
+        raise typer.Exit(Exit.BAD_POLICY) from error
+
+
+def _read_record(folder: Path) -> Evidence | RecordProblem:
+    try:
+        return Evidence.of(open_record(folder))
+    except RecordError as error:
+        return RecordProblem(code=error.code, message=error.message)
+
+
+def _sibling_model(record: Path) -> Path | None:
+    """The model of the same execution, where TFX put both: `<node>/<output>/<execution>`."""
+    record = record.absolute()
+    beside = record.parent.parent / "model" / record.name / "Format-Serving"
+    return beside if beside.is_dir() else None
+
+
+def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:
+    text = FORMATS[output_format.value](verdict)
+    if out is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+    else:
+        out.write_text(text, encoding="utf-8")
+        typer.echo(f"{verdict.headline}\nwritten to {out}", err=True)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

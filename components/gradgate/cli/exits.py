@@ -1,0 +1,33 @@
+"""Exit statuses. 1 and 2 are left to Python and to usage errors: neither is a judgement."""
+
+from enum import IntEnum
+
+from gradgate.contracts import Verdict
+
+
+class Exit(IntEnum):
+    """What a command's exit status means."""
+
+    OK = 0
+    BLOCKED = 10
+    WARNED = 11
+    CANNOT_JUDGE = 12
+    BAD_POLICY = 13
+
+
+def exit_status(verdict: Verdict, *, fail_on_warn: bool = False) -> Exit:
+    """Returns the status of a verdict.
+
+    A check of integrity that failed comes before a rule that failed: what the rules say of a
+    record that is not whole, or not of this model, means nothing.
+    """
+    failed = [check.code for check in verdict.integrity if check.status == "fail"]
+    if any(code.startswith("P-") for code in failed):
+        return Exit.BAD_POLICY
+    if failed:
+        return Exit.CANNOT_JUDGE
+    if verdict.decision == "block":
+        return Exit.BLOCKED
+    if verdict.decision == "warn" and fail_on_warn:
+        return Exit.WARNED
+    return Exit.OK

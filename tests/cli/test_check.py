@@ -1,0 +1,152 @@
+"""`gradgate check`: every documented exit status, and what stands on the screen."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gradgate.cli.exits import Exit, exit_status
+from gradgate.contracts import Verdict
+
+STRICTER = """
+apiVersion: gradgate/v1
+kind: TrainingHealthPolicy
+metadata: {id: mine, revision: 1, owner: me}
+rules:
+  - {id: loss, signal: loss.nonfinite, aggregate: {fn: sum}, expect: {op: "==", value: 0}}
+  - {id: small, signal: gradient.global_norm, aggregate: {fn: max}, expect: {op: "<", value: 0.5},
+     severity: warn}
+"""
+
+
+def nan_gradient(steps):
+    steps.norms[77, 1] = np.nan
+    steps.global_norm[77] = np.nan
+
+
+def test_a_sound_training_is_ok(run_cli, make_record):
+    done = run_cli("check", make_record(), "--training-only")
+    assert done.returncode == Exit.OK, done.stdout + done.stderr
+    assert done.stdout.startswith("OK")
+
+
+def test_a_sick_training_is_blocked_with_step_and_variable(run_cli, make_record):
+    done = run_cli("check", make_record(spoil=nan_gradient), "--training-only")
+    assert done.returncode == Exit.BLOCKED
+    headline = done.stdout.splitlines()[0]
+    assert headline.startswith("BLOCK nonfinite-gradient")
+    assert "step 77" in headline
+    assert "m/dense/bias" in headline
+
+
+def test_warnings_fail_only_when_asked(run_cli, make_record, tmp_path):
+    (tmp_path / "p.yaml").write_text(STRICTER)
+    arguments = ("check", make_record(), "--training-only", "--policy", "p.yaml")
+    assert run_cli(*arguments).returncode == Exit.OK
+    assert run_cli(*arguments, "--fail-on-warn").returncode == Exit.WARNED
+
+
+@pytest.mark.parametrize("keep", ["nothing", "half a part", "no manifest"])
+def test_a_record_that_is_not_whole_cannot_be_judged(run_cli, make_record, keep):
+    record = make_record()
+    if keep == "nothing":
+        record = record / "nowhere"
+    elif keep == "half a part":
+        part = record / "parts" / "00000.parquet"
+        part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
+    else:
+        (record / "manifest.json").unlink()
+    done = run_cli("check", record, "--training-only")
+    assert done.returncode == Exit.CANNOT_JUDGE
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith("BLOCK T-")
+
+
+def test_without_a_model_nothing_can_be_blessed(run_cli, make_record):
+    done = run_cli("check", make_record())
+    assert done.returncode == Exit.CANNOT_JUDGE
+    assert "I-MODEL" in done.stdout
+
+
+def test_a_model_of_another_training_is_refused(run_cli, make_record, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(b"another")
+    done = run_cli("check", make_record(), "--model", model)
+    assert done.returncode == Exit.CANNOT_JUDGE
+    assert "I-MODEL-UNBOUND" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("rules: [", "policy.yaml"),
+        (STRICTER.replace("loss.nonfinite", "loss.nonfinit"), "did you mean"),
+        (STRICTER.replace("value: 0.5", "value: .nan"), "policy.yaml"),
+    ],
+)
+def test_a_wrong_policy_is_said_to_be_wrong(run_cli, make_record, tmp_path, text, reason):
+    (tmp_path / "policy.yaml").write_text(text)
+    done = run_cli("check", make_record(), "--training-only", "--policy", "policy.yaml")
+    assert done.returncode == Exit.BAD_POLICY
+    assert reason.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_policy_is_said_to_be_missing(run_cli, make_record):
+    done = run_cli("check", make_record(), "--training-only", "--policy", "nowhere.yaml")
+    assert done.returncode == Exit.BAD_POLICY
+    assert "nowhere.yaml" in done.stderr
+
+
+def test_wrong_usage_is_no_judgement(run_cli):
+    assert run_cli("check").returncode == 2
+
+
+def test_the_same_inputs_give_the_same_bytes(run_cli, make_record):
+    record = make_record(spoil=nan_gradient)
+    arguments = (
+        "check",
+        record,
+        "--training-only",
+        "--format",
+        "json",
+        "--as-of",
+        "2026-01-01T00:00:00Z",
+    )
+    first = run_cli(*arguments)
+    again = run_cli(*arguments, PYTHONHASHSEED="7", TZ="Asia/Tokyo", LC_ALL="C", PYTHONOPTIMIZE="2")
+    assert first.stdout == again.stdout
+    document = json.loads(first.stdout)
+    assert document["decision"] == "block"
+    assert Verdict.model_validate_json(first.stdout).computed_id() == document["verdict_id"]
+
+
+@pytest.mark.parametrize("form", ["html", "markdown", "text", "json"])
+def test_every_format_can_be_written_to_a_file(run_cli, make_record, tmp_path, form):
+    out = tmp_path / "report"
+    done = run_cli("check", make_record(), "--training-only", "--format", form, "--out", out)
+    assert done.returncode == Exit.OK
+    assert out.stat().st_size > 500
+    assert "written to" in done.stderr
+    assert done.stdout == ""
+
+
+def test_damage_comes_before_what_the_rules_say():
+    fields = {
+        "decision": "block",
+        "blessed": False,
+        "healthy": False,
+        "headline": "",
+        "subject": {},
+        "inputs": {"gate_version": "0"},
+        "as_of": "",
+    }
+
+    def status(**changes):
+        return exit_status(Verdict.model_validate_json(json.dumps(fields | changes)))
+
+    assert status() == Exit.BLOCKED
+    assert status(integrity=[{"code": "T-CORRUPT", "status": "fail"}]) == Exit.CANNOT_JUDGE
+    assert status(integrity=[{"code": "P-SCHEMA", "status": "fail"}]) == Exit.BAD_POLICY
+    assert status(integrity=[{"code": "T-CORRUPT", "status": "pass"}]) == Exit.BLOCKED
