@@ -21,7 +21,8 @@ from gradgate.telemetry.writer import RecordWriter
 
 
 @pytest.fixture(autouse=True)
-def no_server(monkeypatch):
+def no_server(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # MLflow leaves an `mlruns` wherever it stands
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
 

@@ -122,7 +122,7 @@ def _tell(folder: Path, job: Job, wait: float = 0.0) -> None:
 
 def start_sender(folder: Path) -> "subprocess.Popen[bytes]":
     """Starts a sender; where one is at work already, it waits for its turn and finds nothing."""
-    root = str(Path(gradgate.__file__).parent.parent)
+    root = str(Path(gradgate.__file__).absolute().parent.parent)
     environment = {
         # Few tries and short ones a call: the sender has its own patience, MLflow's is 4 minutes.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -133,7 +133,8 @@ def start_sender(folder: Path) -> "subprocess.Popen[bytes]":
     }
     with log_file(folder).open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own module, and a path that is only read
-            [sys.executable, "-m", _SENDER, str(folder)],
+            [sys.executable, "-m", _SENDER, str(folder.absolute())],
+            cwd=folder,  # MLflow leaves an `mlruns` wherever it stands
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -27,3 +27,8 @@ def read_place(directory: Path) -> Place | None:
 def write_place(directory: Path, place: Place) -> None:
     """Writes it, whole or not at all."""
     write_durably(directory / TRACKING, canonical_json(place.model_dump(mode="json")))
+
+
+def embedded_uri(folder: Path) -> str:
+    """Address of the store that needs no server."""
+    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"

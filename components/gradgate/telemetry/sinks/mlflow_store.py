@@ -10,6 +10,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from gradgate.contracts import Tracking
+from gradgate.telemetry.sinks.mlflow_place import embedded_uri
 
 RUN_KEY = "gradgate.training_uid"
 _BATCH = 1000
@@ -112,8 +113,3 @@ def open_store(tracking: Tracking, folder: Path) -> Store:
     (folder / "artifacts").mkdir(parents=True, exist_ok=True)
     # An absolute place: MLflow's own default is a folder of whatever directory one stands in.
     return Store(embedded_uri(folder), artifacts=(folder / "artifacts").as_uri())
-
-
-def embedded_uri(folder: Path) -> str:
-    """Address of the store that needs no server."""
-    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"
