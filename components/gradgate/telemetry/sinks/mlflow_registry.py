@@ -38,7 +38,11 @@ def register(
     }
     set_tracking_uri(client.tracking_uri)
     model = create_external_model(
-        name=name, source_run_id=run_id, model_type="tfx-savedmodel", tags=tags
+        name=name,
+        source_run_id=run_id,
+        experiment_id=client.get_run(run_id).info.experiment_id,
+        model_type="tfx-savedmodel",
+        tags=tags,
     )
     made = client.create_model_version(
         name,
