@@ -10,6 +10,11 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+HISTOGRAM_LOWEST, HISTOGRAM_PER_DECADE, HISTOGRAM_BINS = -12, 2, 32
+"""Bins of |g|: half decades from 1e-12 to 1e4. The first holds all that is smaller too, zeros
+among it, the last all that is larger; non-finite entries are in none."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StatisticsBatch:
     """Full statistics of the aggregated gradients, on the steps that were sampled.
@@ -19,6 +24,8 @@ class StatisticsBatch:
         mean_abs, max_abs: float32 [m, v], mean and greatest |g|; NaN and inf pass through.
         zero_fraction: float32 [m, v] in [0, 1], entries that are exactly 0.
         nonfinite: int64 [m, v], NaN and infinite entries.
+        histogram: int64 [m, v, HISTOGRAM_BINS], entries by |g|; bin i counts those in
+            [10^(-12 + i/2), 10^(-12 + (i+1)/2)).
     """
 
     step: Ints
@@ -26,6 +33,7 @@ class StatisticsBatch:
     max_abs: Floats
     zero_fraction: Floats
     nonfinite: Ints
+    histogram: Ints | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,108 @@
+"""TensorBoard: scalars of the run and of each variable, and histograms of gradients.
+
+Written with TensorBoard's own writer, so nothing here imports TensorFlow. Names put what belongs
+together into one card group: `gradgate/...` for the run, then one group a statistic, as TensorBoard
+groups by the part before the first slash.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.histogram import metadata as histograms
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from gradgate.contracts import Manifest, ModelCard
+from gradgate.telemetry.batch import (
+    HISTOGRAM_BINS,
+    HISTOGRAM_LOWEST,
+    HISTOGRAM_PER_DECADE,
+    StatisticsBatch,
+    StepBatch,
+)
+
+_RUN = ("global_norm", "clipped_norm", "clip_scale")
+_SAMPLED = ("mean_abs", "max_abs", "zero_fraction")
+_EDGES = HISTOGRAM_LOWEST + np.arange(HISTOGRAM_BINS + 1) / HISTOGRAM_PER_DECADE
+
+
+class TensorBoardSink:
+    """Writes one event file; of the run every `stride`-th step, of variables the sampled ones.
+
+    Args:
+        directory: The log directory.
+        stride: Steps between two points of the run's scalars.
+    """
+
+    def __init__(self, directory: Path, *, stride: int = 10) -> None:
+        self._directory = directory
+        self._stride = stride
+        self._start = time.time()
+
+    def begin(self, card: ModelCard, *, training_uid: str, planned_steps: int | None) -> None:
+        """Opens the event file."""
+        self._writer = EventFileWriter(str(self._directory), filename_suffix=".gradgate")
+        self._names = [variable.path.split("/", 1)[-1] for variable in card.variables]
+        self._used = [i for i, variable in enumerate(card.variables) if variable.has_gradient]
+        self._loss_measured = card.loss_measured
+
+    def write(self, batch: StepBatch) -> None:
+        """Writes what the strides and the sampling schedule ask for."""
+        for row in np.flatnonzero(batch.step % self._stride == 0).tolist():
+            summary = Summary()
+            for name in _RUN:
+                _add(summary, scalar_pb(f"gradgate/{name}", getattr(batch, name)[row]))
+            if self._loss_measured:
+                _add(summary, scalar_pb("gradgate/loss", batch.loss[row]))
+            self._emit(int(batch.step[row]), float(batch.seconds[row]), summary)
+        rows = np.searchsorted(batch.step, batch.statistics.step)
+        for sample, row in enumerate(rows.tolist()):
+            summary = self._variables(batch, row, batch.statistics, sample)
+            self._emit(int(batch.step[row]), float(batch.seconds[row]), summary)
+        self._writer.flush()
+
+    def end(self, manifest: Manifest) -> None:
+        """Closes the event file."""
+        self._writer.close()
+
+    def _variables(
+        self, batch: StepBatch, row: int, statistics: StatisticsBatch, sample: int
+    ) -> Summary:
+        summary = Summary()
+        for i in self._used:
+            name = self._names[i]
+            _add(summary, scalar_pb(f"gradient_norm/{name}", batch.norms[row, i]))
+            for field in _SAMPLED:
+                value = getattr(statistics, field)[sample, i]
+                _add(summary, scalar_pb(f"gradient_{field}/{name}", value))
+            if statistics.histogram is not None:
+                counts = statistics.histogram[sample, i]
+                _add(summary, _histogram(f"gradient_log10/{name}", counts))
+        return summary
+
+    def _emit(self, step: int, seconds: float, summary: Summary) -> None:
+        event = Event(step=step, wall_time=self._start + seconds, summary=summary)
+        self._writer.add_event(event)
+
+
+def _add(summary: Summary, more: Summary) -> None:
+    summary.value.extend(more.value)
+
+
+def _histogram(tag: str, counts: NDArray[np.int64]) -> Summary:
+    """A histogram over log10 |g| from counts, float64 [bins, 3]: left edge, right edge, count."""
+    buckets = np.stack([_EDGES[:-1], _EDGES[1:], counts], 1).astype(np.float64)
+    summary = Summary()
+    summary.value.add(
+        tag=tag,
+        metadata=histograms.create_summary_metadata(
+            display_name=None, description="Entries of the gradient by log10 of their magnitude."
+        ),
+        tensor=make_tensor_proto(buckets),
+    )
+    return summary
