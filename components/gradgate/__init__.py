@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from gradgate.gradients import ClipByGlobalNorm as ClipByGlobalNorm
+    from gradgate.gradients import ClipByNorm as ClipByNorm
+    from gradgate.gradients import ClipByValue as ClipByValue
     from gradgate.tfx.artifacts import GradientHealth as GradientHealth
     from gradgate.tfx.artifacts import TrainingHealthVerdict as TrainingHealthVerdict
     from gradgate.tfx.gate.component import GradientGate as GradientGate
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 # TFX on Kubeflow finds an artifact class by its type name, so those two must be importable here.
 _HOME = {
+    "ClipByGlobalNorm": "gradgate.gradients",
+    "ClipByNorm": "gradgate.gradients",
+    "ClipByValue": "gradgate.gradients",
     "GradientGate": "gradgate.tfx.gate.component",
     "GradientHealth": "gradgate.tfx.artifacts",
     "Guard": "gradgate.training",
@@ -32,6 +38,9 @@ _HOME = {
 }
 
 __all__ = [
+    "ClipByGlobalNorm",
+    "ClipByNorm",
+    "ClipByValue",
     "GradientGate",
     "GradientHealth",
     "Guard",
