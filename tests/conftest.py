@@ -1,0 +1,44 @@
+"""What tests of several rooms share."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A loaded machine is slow now and then, so a test's time says nothing; `--hypothesis-profile` and
+# `--hypothesis-seed` choose otherwise.
+settings.register_profile(
+    "gradgate", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", parent=settings.get_profile("gradgate"), max_examples=2000)
+settings.load_profile("gradgate")
+
+
+@pytest.fixture(scope="session")
+def base_python() -> Path:
+    """A Python with the base package alone: no TensorFlow, TFX or MLflow to be found.
+
+    `make test` has made it already; otherwise it is made here, in seconds.
+    """
+    root = Path(__file__).resolve().parents[1]
+    subprocess.run(["sh", str(root / "requirements" / "bootstrap.sh"), "base"], check=True)
+    return root / ".venv-base" / "bin" / "python"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="rewrite the golden files")
+
+
+@pytest.fixture
+def golden(request):
+    """Compares a text with a file under tests/golden; `--golden` writes it instead."""
+
+    def compare(name: str, text: str) -> None:
+        path = Path(__file__).resolve().parent / "golden" / name
+        if request.config.getoption("--golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{path} differs; see --golden"
+
+    return compare
