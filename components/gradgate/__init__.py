@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from gradgate.contracts import Tracking as Tracking
     from gradgate.gradients import ClipByGlobalNorm as ClipByGlobalNorm
     from gradgate.gradients import ClipByNorm as ClipByNorm
     from gradgate.gradients import ClipByValue as ClipByValue
@@ -31,6 +32,7 @@ _HOME = {
     "GradientHealth": "gradgate.tfx.artifacts",
     "Guard": "gradgate.training",
     "GuardSettings": "gradgate.training",
+    "Tracking": "gradgate.contracts",
     "Trainer": "gradgate.tfx.trainer.component",
     "TrainingHealthVerdict": "gradgate.tfx.artifacts",
     "VerifyingPusher": "gradgate.tfx.pusher.component",
@@ -45,6 +47,7 @@ __all__ = [
     "GradientHealth",
     "Guard",
     "GuardSettings",
+    "Tracking",
     "Trainer",
     "TrainingHealthVerdict",
     "VerifyingPusher",

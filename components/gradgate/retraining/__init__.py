@@ -1,1 +1,1 @@
-"""The retraining loop: reconcile, remediate within bounds, notify. Not built yet in this version."""
+"""The retraining loop: reconcile, remediate within bounds, notify. Not built yet."""

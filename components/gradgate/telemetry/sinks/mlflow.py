@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradgate
@@ -46,8 +48,8 @@ class MlflowSink:
             started_ms=round(time.time() * 1000),
         )
         write_place(self._record, self._place)
-        job = _job("begin", self._place, planned_steps=planned_steps, pid=os.getpid())
-        _tell(self._folder, job.model_copy(update={"record": str(self._record)}))
+        more = {"record": str(self._record), "planned_steps": planned_steps, "pid": os.getpid()}
+        _tell(self._folder, _job("begin", self._place, **more), is_last=False)
 
     def write(self, batch: StepBatch) -> None:
         """Nothing: the sender reads the record."""
@@ -55,41 +57,44 @@ class MlflowSink:
     def end(self, manifest: Manifest) -> None:
         """Hands over the record, and waits for it to be sent as long as the settings allow."""
         if self._place is not None:
-            job = _job("training", self._place).model_copy(update={"record": str(self._record)})
-            _tell(self._folder, job, wait=self._tracking.wait_seconds)
+            _tell(self._folder, _job("training", self._place, record=str(self._record)))
 
 
 def publish_verdict(record: Path, verdict: Path) -> None:
-    """Mirrors a verdict to the run of its training.
+    """Mirrors a verdict to the run of its training; a failure is logged and changes nothing.
 
     Args:
         record: The record's directory; without a `tracking.json` in it nothing is mirrored.
         verdict: Directory that holds `verdict.json` and the reports.
     """
-    place = read_place(record)
-    if place is not None:
-        write_place(verdict, place)
-        job = _job("verdict", place).model_copy(update={"verdict": str(verdict.absolute())})
-        _tell(Path(place.folder), job, wait=place.tracking.wait_seconds)
+    with _mirroring("the verdict"):
+        place = read_place(record)
+        if place is not None:
+            write_place(verdict, place)
+            _tell(Path(place.folder), _job("verdict", place, verdict=str(verdict.absolute())))
 
 
 def publish_push(verdict: Path, destination: str, version: str) -> None:
-    """Registers a pushed model as a model version.
+    """Registers a pushed model as a model version; a failure is logged and changes nothing.
 
     Args:
         verdict: The verdict's directory; without a `tracking.json` in it nothing is mirrored.
         destination: Where the model was pushed to.
         version: The version's name there.
     """
-    place = read_place(verdict)
-    if place is not None:
-        changes = {
-            "verdict": str(verdict.absolute()),
-            "destination": destination,
-            "version": version,
-        }
-        job = _job("push", place).model_copy(update=changes)
-        _tell(Path(place.folder), job, wait=place.tracking.wait_seconds)
+    with _mirroring("the push"):
+        place = read_place(verdict)
+        if place is not None:
+            more = {"verdict": str(verdict.absolute()), "destination": destination}
+            _tell(Path(place.folder), _job("push", place, version=version, **more))
+
+
+@contextmanager
+def _mirroring(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - a mirror must not stop what it mirrors
+        _log.exception("mlflow: %s was not mirrored", what)
 
 
 def _job(what: str, place: Place, **more: object) -> Job:
@@ -102,10 +107,13 @@ def _job(what: str, place: Place, **more: object) -> Job:
     return Job.model_validate(fields | more)
 
 
-def _tell(folder: Path, job: Job, wait: float = 0.0) -> None:
-    """Puts a job into the outbox and sees to it that somebody sends it."""
-    if not job.tracking.enabled:
-        return
+def _tell(folder: Path, job: Job, *, is_last: bool = True) -> None:
+    """Puts a job into the outbox, and sees to it that somebody sends it.
+
+    Waits for that as long as the settings allow, if the job is the last of its component: in a
+    container, nothing goes on when the component is over.
+    """
+    wait = job.tracking.wait_seconds if is_last else 0.0
     outbox = Outbox(folder)
     outbox.put(job)
     start_sender(folder)

@@ -1,0 +1,217 @@
+"""What to change, for each signal that failed: in the order of evidence, with names and numbers.
+
+Source of the orders: signals 6.3 (AUTOTRAINER for vanishing, exploding and dying gradients, the
+Google tuning playbook for clips).
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gradgate.contracts import ModelCard, Summary
+from gradgate.diagnosis import training_facts as facts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Symptom:
+    """What a rule found.
+
+    Attributes:
+        value: The aggregated signal that failed; None when it was not measured.
+        is_low: Whether it failed by being too small.
+        step: Where it was broken for good; None for what has no step.
+        variable: Of the first offence, or the worst; None for what concerns the run.
+    """
+
+    signal: str
+    value: float | None = None
+    is_low: bool = False
+    step: int | None = None
+    variable: str | None = None
+
+
+_Case = tuple[Symptom, ModelCard, Summary]
+_CONSEQUENCE: Final = (
+    "This is a number that a NaN or an infinity went into: follow the rules on non-finite values"
+    " first, and this one will speak again."
+)
+
+
+def prescribe(symptom: Symptom, *, card: ModelCard, summary: Summary) -> str:
+    """Returns what to change, in one or a few sentences; empty for a signal without advice."""
+    advice = _ADVICE.get(symptom.signal)
+    if advice is None:
+        return ""
+    if symptom.value is not None and not math.isfinite(symptom.value):
+        return _CONSEQUENCE
+    return advice((symptom, card, summary))
+
+
+def _nonfinite_gradient(case: _Case) -> str:
+    symptom, card, _ = case
+    layer = facts.layer_in_words(card, symptom.variable)
+    if facts.is_first(card, symptom.variable):
+        when = f"step {symptom.step}" if symptom.step else "the very first step"
+        return (
+            f"The first {layer} had a non-finite gradient at {when}: it is fed the inputs, so"
+            " these most likely hold NaN or missing values. Find the features with missing values"
+            " in the training data and impute or drop them in preprocessing. The loss can look"
+            " healthy all the while, since a fused ReLU turns NaN into 0."
+        )
+    return (
+        f"Look at {layer} first: a square root, logarithm or division of 0 needs an epsilon, and"
+        f" a softmax needs float32. Then {facts.lower_rate(card)}, and clip by the global norm."
+    )
+
+
+def _nonfinite_loss(case: _Case) -> str:
+    _, card, _ = case
+    loss = f" of {card.loss}" if card.loss else ""
+    return (
+        "Check the inputs for NaN and the labels for values outside the range"
+        f"{loss}; let the loss work on logits, which avoids log(0). Then"
+        f" {facts.lower_rate(card)}."
+    )
+
+
+def _nonfinite_weights(case: _Case) -> str:
+    symptom, card, _ = case
+    return (
+        f"The weights of {facts.layer_in_words(card, symptom.variable)} hold NaN or infinity and"
+        " cannot be repaired: start again from the last finite checkpoint. Set"
+        " on_nonfinite='skip' so that a bad step never reaches the weights; to find the first"
+        " operation that makes a NaN, train with TF_ENABLE_ONEDNN_OPTS=0."
+    )
+
+
+def _skipped(case: _Case) -> str:
+    _, card, _ = case
+    return (
+        "Skipping steps keeps the weights finite and hides the cause: see which variable's"
+        f" gradient was not finite, mend its inputs, or {facts.lower_rate(card)}."
+    )
+
+
+def _saturation(case: _Case) -> str:
+    _, card, summary = case
+    clip = facts.clips_in_words(card) or "the clip"
+    scale, p90 = facts.mean_scale(summary), facts.norm_quantile(summary, 0.9)
+    usual = (
+        f"max_norm={p90:.3g}, the 90th percentile of the norms seen"
+        if p90
+        else "the 90th percentile of the norms seen"
+    )
+    aim = f"set the limit to fire on rare spikes ({usual})"
+    if facts.normalises(card):
+        return (
+            f"{clip} fired on most steps. Under {card.optimizer} it acts as a normaliser rather"
+            f" than as a learning rate: {aim}; if the loss does not fall,"
+            f" {facts.lower_rate(card, 0.3)}."
+        )
+    rate = facts.learning_rate(card)
+    now = ""
+    if rate is not None and scale is not None:
+        now = f" The effective rate was {rate:g} x {scale:.2g} = {rate * scale:.2g}."
+    choose = f"set learning_rate={rate * scale:.2g}" if now and rate and scale else "lower the rate"
+    return (
+        f"{clip} fired on most steps, so it has become the learning rate of {card.optimizer}."
+        f"{now} Choose the rate openly ({choose}), lengthen the warm-up, and {aim}. Do not"
+        " tighten the clip."
+    )
+
+
+def _scale(case: _Case) -> str:
+    symptom, card, summary = case
+    rate, p90 = facts.learning_rate(card), facts.norm_quantile(summary, 0.9)
+    clip = facts.clips_in_words(card) or "the clip"
+    effect = ""
+    if rate is not None and symptom.value is not None:
+        effect = f" (learning rate {rate:g} became {rate * symptom.value:.2g})"
+    raised = f"to about {p90:.3g}" if p90 else "to the 90th percentile of the norms seen"
+    return (
+        f"{clip} took most of every step away{effect}: raise its limit {raised}, or choose a"
+        " lower rate openly. If one variable dominates the norm, clip that one alone."
+    )
+
+
+def _magnitude(case: _Case) -> str:
+    return _vanishing(case) if case[0].is_low else _exploding(case)
+
+
+def _exploding(case: _Case) -> str:
+    symptom, card, _ = case
+    clip = "tighten the clip" if card.clips else "clip by the global norm (max_norm=1.0)"
+    where = facts.layer_in_words(card, symptom.variable)
+    return (
+        f"Gradients exploded in {where}: {clip}, warm the learning rate up,"
+        f" {facts.lower_rate(card)}, and check the initialiser and the scale of the inputs."
+    )
+
+
+def _vanishing(case: _Case) -> str:
+    symptom, card, _ = case
+    variable = facts.variable_of(card, symptom.variable)
+    saturating = {"sigmoid", "tanh", "hard_sigmoid", "softsign"}
+    activation = (variable.activation or "") if variable else ""
+    first = (
+        f"replace {activation} by relu with he_normal, or by selu with lecun_normal"
+        if activation in saturating
+        else "use the relu family with he_normal, or selu with lecun_normal, in the layers above"
+    )
+    return (
+        f"Almost no gradient reaches {facts.layer_in_words(card, symptom.variable)}: {first};"
+        " then add batch or layer normalisation, then residual connections."
+    )
+
+
+def _zeros(case: _Case) -> str:
+    symptom, card, _ = case
+    where = facts.layer_in_words(card, symptom.variable)
+    return (
+        f"No gradient at all reaches {where}, so its units are dead or cut off: try selu, then"
+        " batch normalisation, then he_normal, then leaky_relu;"
+        f" {facts.lower_rate(card)} if the units died during the training."
+    )
+
+
+def _unused(case: _Case) -> str:
+    symptom, card, _ = case
+    variable = facts.variable_of(card, symptom.variable)
+    layer = f"layer {variable.layer}" if variable else "the layers named in the report"
+    return (
+        f"The loss does not depend on {layer}, which keeps its initial weights: connect its"
+        " output, or set trainable=False, or remove it."
+    )
+
+
+def _not_learning(case: _Case) -> str:
+    _, card, _ = case
+    loss = card.loss or "the loss"
+    return (
+        f"Check that the labels belong to the inputs and that {loss} fits the last activation"
+        " (logits or probabilities); a correct model can learn one batch by heart, so try that."
+        f" Then {facts.lower_rate(card)}; the gradient rules may say why."
+    )
+
+
+_ADVICE: Final[Mapping[str, Callable[[_Case], str]]] = {
+    "loss": _not_learning,
+    "loss.vs_constant": _not_learning,
+    "loss.nonfinite": _nonfinite_loss,
+    "loss.nonfinite_applied": _nonfinite_loss,
+    "gradient.nonfinite": _nonfinite_gradient,
+    "gradient.nonfinite_applied": _nonfinite_gradient,
+    "gradient.nonfinite_skipped": _nonfinite_gradient,
+    "gradient.global_norm": _magnitude,
+    "step.skipped": _skipped,
+    "clip.saturation": _saturation,
+    "clip.scale": _scale,
+    "variable.norm": _magnitude,
+    "variable.mean_abs": _magnitude,
+    "variable.max_abs": _magnitude,
+    "variable.zero_fraction": _zeros,
+    "variable.unused": _unused,
+    "model.unused_fraction": _unused,
+    "weights.nonfinite": _nonfinite_weights,
+}

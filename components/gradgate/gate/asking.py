@@ -1,0 +1,238 @@
+"""Asks one rule and puts what it answered into a finding. A rule that breaks is an answer too."""
+
+import dataclasses
+
+import numpy as np
+
+from gradgate.contracts import Finding, Policy, Rule
+from gradgate.contracts.policy import Compare, Persistence
+from gradgate.contracts.verdict import Decision, Observed, Offence, Status
+from gradgate.diagnosis import Symptom, prescribe
+from gradgate.gate import wording
+from gradgate.gate.case import Case, Measured, StepCase, open_case
+from gradgate.gate.compare import badness, holds
+from gradgate.gate.evidence import Bools, Evidence, Ints, StepBatch
+from gradgate.gate.integrity.model import ModelCheck
+from gradgate.gate.signals import CATALOGUE, Unmeasured
+
+_WORST = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answered:
+    """A finding with its phrase for the headline."""
+
+    finding: Finding
+    phrase: str
+
+
+class Asking:
+    """One rule from before the first step is read until its finding.
+
+    Attributes:
+        failed: After `settle`: the columns that failed, bool [k]; None when none was judged.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        policy: Policy,
+        evidence: Evidence,
+        model: ModelCheck | None,
+        *,
+        stop: int,
+    ) -> None:
+        self.rule = rule
+        self.failed: Bools | None = None
+        self._policy, self._evidence = policy, evidence
+        self._case: Case | None = None
+        self._measured: Measured | None = None
+        self._unknown = self._error = ""
+        try:
+            self._case = open_case(rule, evidence, model, stop=stop)
+        except Unmeasured as reason:
+            self._unknown = str(reason)
+        except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
+            self._error = _described(error)
+
+    @property
+    def step_case(self) -> StepCase | None:
+        """The case, if it is on steps and still being asked."""
+        is_open = isinstance(self._case, StepCase) and not self._error and not self._unknown
+        return self._case if is_open and isinstance(self._case, StepCase) else None
+
+    def feed(self, batch: StepBatch) -> None:
+        """Takes in the steps of a batch."""
+        case = self.step_case
+        if case is None:
+            return
+        try:
+            case.feed(batch)
+        except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
+            self._error = _described(error)
+
+    def settle(self, unreadable: str) -> None:
+        """Judges what was seen.
+
+        Args:
+            unreadable: Why the steps could not be read to the end; empty when they could.
+        """
+        if self._case is None or self._error:
+            return
+        if unreadable and isinstance(self._case, StepCase):
+            self._unknown = f"the steps could not be read to the end: {unreadable}"
+            return
+        try:
+            self._measured = self._case.measured(min_samples=self._policy.min_samples_of(self.rule))
+            self.failed = ~holds(self.rule.expect, self._measured.value)
+        except Unmeasured as reason:
+            self._unknown = str(reason)
+        except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
+            self._error = _described(error)
+
+    def answer(self, offence: Offence | None, *, is_improving: bool) -> Answered:
+        """Returns the finding; an error of its own if one cannot be made."""
+        try:
+            return self._answer(offence, is_improving=is_improving)
+        except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
+            self._error = _described(error)
+            return self._unjudged("error", self._error)
+
+    def _answer(self, offence: Offence | None, *, is_improving: bool) -> Answered:
+        if self._error:
+            return self._unjudged("error", self._error)
+        if self._measured is None or self.failed is None:
+            return self._unjudged("unknown", self._unknown)
+        return self._judged(self._measured, self.failed, offence, is_improving=is_improving)
+
+    def _judged(
+        self,
+        measured: Measured,
+        failed: Bools,
+        offence: Offence | None,
+        *,
+        is_improving: bool,
+    ) -> Answered:
+        rule, signal = self.rule, CATALOGUE[self.rule.signal]
+        worst = _worst_first(rule, measured, failed)
+        first = worst[0]
+        value = float(measured.value[first])
+        is_bad = bool(failed.any())
+        if is_bad and offence is None:  # a fact has no step, but may have a variable
+            column = int(np.flatnonzero(failed)[0])
+            offence = Offence(
+                variable=measured.columns[column].variable, value=float(measured.value[column])
+            )
+        variable = measured.columns[first].variable
+        text = wording.message(
+            rule,
+            signal,
+            value=value,
+            variable=variable,
+            samples=measured.samples,
+            failed=int(failed.sum()),
+            judged=len(failed),
+        )
+        may_be_mild = is_improving and bool(np.isfinite(measured.value).all())
+        level = self._level_of_failure(is_improving=may_be_mild) if is_bad else "ok"
+        if is_bad and level != self._policy.severity_of(rule):
+            text += "; a warning only, since the loss still improves"
+        observed = [_observed(measured, i) for i in worst]
+        finding = _finding(
+            rule,
+            self._policy,
+            self._case,
+            status="fail" if is_bad else "pass",
+            level=level,
+            evidence=measured.evidence,
+            observed=observed[0],
+            worst=tuple(observed[:_WORST]) if variable else (),
+            variables_failed=int(failed.sum()) if variable else 0,
+            variables_judged=len(failed) if variable else 0,
+            first_offence=offence if is_bad else None,
+            message=text,
+            prescription=self._prescription(value, offence) if is_bad else "",
+        )
+        return Answered(finding=finding, phrase=wording.what(rule, signal, value))
+
+    def _unjudged(self, status: Status, reason: str) -> Answered:
+        return unjudged(self.rule, self._policy, status, reason, case=self._case)
+
+    def _level_of_failure(self, *, is_improving: bool) -> Decision:
+        if self.rule.when_improving == "warn" and is_improving:
+            return "warn"
+        return self._policy.severity_of(self.rule)
+
+    def _prescription(self, value: float, offence: Offence | None) -> str:
+        rule = self.rule
+        compared = rule.aggregate if isinstance(rule.aggregate, Persistence) else rule.expect
+        if isinstance(compared, Compare | Persistence):
+            goes_down = compared.op in {"<", "<="}
+            is_low = goes_down == isinstance(compared, Persistence) and compared.op != "=="
+        else:
+            is_low = value < compared.low
+        symptom = Symptom(
+            signal=rule.signal,
+            value=value,
+            is_low=is_low,
+            step=offence.step if offence else None,
+            variable=offence.variable if offence else None,
+        )
+        return prescribe(symptom, card=self._evidence.card, summary=self._evidence.summary)
+
+
+def unjudged(
+    rule: Rule, policy: Policy, status: Status, reason: str, *, case: Case | None = None
+) -> Answered:
+    """Returns the finding of a rule that has no value: `unknown`, or `error` if it broke."""
+    level: Decision = "block"
+    text = f"the rule broke, so it was not judged: {reason}"
+    if status == "unknown":
+        level = rule.on_missing or policy.severity_of(rule)
+        text = f"not measured: {reason}"
+    finding = _finding(rule, policy, case, status=status, level=level, message=text)
+    return Answered(finding=finding, phrase=text)
+
+
+def _finding(rule: Rule, policy: Policy, case: Case | None, **known: object) -> Finding:
+    signal = CATALOGUE.get(rule.signal)
+    fields: dict[str, object] = {
+        "id": rule.id,
+        "description": rule.description,
+        "signal": rule.signal,
+        "unit": signal.unit if signal else "",
+        "severity": policy.severity_of(rule),
+        "evidence": "reported",
+        "expect": rule.expect.model_dump(mode="json"),
+        "aggregate": _aggregate(rule, case),
+        **known,
+    }
+    return Finding.model_validate(fields)
+
+
+def _aggregate(rule: Rule, case: Case | None) -> dict[str, object]:
+    document: dict[str, object] = rule.aggregate.model_dump(mode="json")
+    if isinstance(case, StepCase):
+        document["from_step"], document["to_step"] = case.steps.start, case.steps.stop - 1
+        if case.steps.percent_of:
+            document["percent_of"] = f"{case.steps.percent_of} steps"
+    return document
+
+
+def _worst_first(rule: Rule, measured: Measured, failed: Bools) -> Ints:
+    """Columns from worst to best; among equals those that failed, then in layer order."""
+    distance = badness(rule.expect, measured.value)
+    order: Ints = np.lexsort((np.arange(len(failed)), ~failed, -distance))
+    return order
+
+
+def _observed(measured: Measured, column: int) -> Observed:
+    return Observed(
+        variable=measured.columns[column].variable,
+        value=float(measured.value[column]),
+        samples=measured.samples,
+    )
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,68 @@
+"""Whether the rules of a policy make sense: does the signal exist, does the aggregate fit it.
+
+A document can have the right form and still ask for what nobody measures; that is said before a
+model is judged, not by a rule that stays unknown for ever.
+"""
+
+import difflib
+from collections.abc import Iterator
+
+from gradgate.contracts import Policy, Rule
+from gradgate.contracts.policy import Improvement, Reduce, TailMedian
+from gradgate.gate.read_yaml import Path, short
+from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, per_variable
+
+
+def check_policy(policy: Policy) -> list[tuple[Path, str]]:
+    """Returns the fields that make no sense, each with what to do."""
+    problems: list[tuple[Path, str]] = []
+    for place, rule in enumerate(policy.rules):
+        signal = CATALOGUE.get(rule.signal)
+        found = _unknown(rule.signal) if signal is None else _misfits(rule, signal)
+        problems += [(("rules", place, *path), text) for path, text in found]
+    return problems
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """` did you mean X?`, if one of the known words is close; else empty."""
+    if len(word) > 100:
+        return ""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" did you mean {close[0]}?" if close else ""
+
+
+def _unknown(name: str) -> Iterator[tuple[Path, str]]:
+    hint = did_you_mean(name, list(CATALOGUE))
+    yield (
+        ("signal",),
+        f"there is no signal {short(name)};{hint} the signals are {', '.join(CATALOGUE)}",
+    )
+
+
+def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
+    if not per_variable(signal) and "scope" in rule.model_fields_set:
+        yield ("scope",), f"{signal.name} is of the run as a whole and has no scope; remove it"
+    for kind, globs in (("include", rule.scope.include), ("exclude", rule.scope.exclude)):
+        for place, glob in enumerate(globs):
+            if not glob:
+                yield ("scope", kind, place), "is empty and matches nothing; remove it"
+    if isinstance(signal, FactSignal):
+        yield from _misfits_of_fact(rule, signal)
+    elif signal.kind == "indicator" and isinstance(rule.aggregate, Improvement | TailMedian):
+        text = f"{rule.aggregate.fn} does not fit {signal.name}, which is 0 or 1 at every step"
+        yield ("aggregate", "fn"), f"{text}; use sum, mean or persistence"
+    elif signal.kind == "measure" and rule.aggregate.fn == "sum":
+        text = f"sum does not fit {signal.name}, a magnitude; use mean, max, min or last"
+        yield ("aggregate", "fn"), text
+
+
+def _misfits_of_fact(rule: Rule, signal: FactSignal) -> Iterator[tuple[Path, str]]:
+    if not isinstance(rule.aggregate, Reduce):
+        yield (
+            ("aggregate", "fn"),
+            f"{rule.aggregate.fn} needs steps, and {signal.name} is known once; use sum",
+        )
+    if "window" in rule.model_fields_set:
+        yield ("window",), f"{signal.name} is known once and has no steps; remove the window"
+    if (rule.min_samples or 1) > 1:
+        yield ("min_samples",), f"{signal.name} is known once, so 1 sample is all; remove it"

@@ -1,0 +1,1 @@
+"""Whether the evidence is whole and belongs to the model. What fails here blocks, always."""

@@ -1,0 +1,143 @@
+"""How much of the training was seen: steps, gaps between them, and variables.
+
+The steps themselves are counted here and held against what the manifest says of them.
+"""
+
+import numpy as np
+
+from gradgate.contracts import IntegrityCheck, Manifest, ModelCard
+from gradgate.contracts.policy import Coverage
+from gradgate.contracts.verdict import CoverageSeen
+from gradgate.gate.evidence import Bools, StepBatch
+
+
+class StepCount:
+    """Counts the steps of a record, batch after batch.
+
+    Attributes:
+        rows, applied, sampled: Steps seen, of them applied, of them with statistics.
+        next_step: One more than the last step seen.
+        largest_gap, missing: Most steps missing in a row, and missing altogether.
+        disorder: The first place where steps do not rise; empty when they do.
+    """
+
+    def __init__(self, card: ModelCard) -> None:
+        self.rows = self.applied = self.sampled = 0
+        self.next_step = 0
+        self.largest_gap = self.missing = 0
+        self.disorder = ""
+        has_gradient = [variable.has_gradient for variable in card.variables]
+        self._has_gradient: Bools = np.array(has_gradient, dtype=bool)
+
+    def update(self, batch: StepBatch) -> None:
+        """Takes in a batch.
+
+        Raises:
+            ValueError: If the columns of the batch are not the variables of the model card.
+        """
+        variables = len(self._has_gradient)
+        widths = {batch.norms.shape[1], batch.statistics.mean_abs.shape[1]}
+        if widths != {variables}:
+            raise ValueError(
+                f"The record has {variables} variables in model.json, and {sorted(widths)} columns"
+                " in its steps."
+            )
+        if not len(batch.step):
+            return
+        leaps = np.diff(batch.step, prepend=self.next_step - 1) - 1
+        if not self.disorder and leaps.min() < 0:
+            row = int(leaps.argmin())
+            self.disorder = (
+                f"step {batch.step[row]} comes after step {batch.step[row] - leaps[row] - 1}"
+            )
+        self.largest_gap = max(self.largest_gap, int(leaps.max()))
+        self.missing += int(leaps[leaps > 0].sum())
+        self.next_step = int(batch.step[-1]) + 1
+        self.rows += len(batch.step)
+        self.applied += int(np.count_nonzero(batch.applied))
+        self.sampled += len(batch.statistics.step)
+
+    @property
+    def trainable(self) -> int:
+        """Variables that have a gradient; the others are reported as unused."""
+        return int(np.count_nonzero(self._has_gradient))
+
+    @property
+    def measured(self) -> int:
+        """Of these, variables with at least one row of statistics."""
+        return self.trainable if self.sampled else 0
+
+    def seen(self, manifest: Manifest) -> CoverageSeen:
+        """What the verdict says about coverage."""
+        return CoverageSeen(
+            planned_steps=manifest.planned_steps,
+            observed_steps=self.rows,
+            applied_steps=self.applied,
+            lost_steps=manifest.lost_steps,
+            variables_measured=self.measured,
+            variables_trainable=self.trainable,
+            resumes=manifest.resumes,
+        )
+
+
+def check_coverage(
+    wanted: Coverage, manifest: Manifest, count: StepCount
+) -> tuple[IntegrityCheck, ...]:
+    """Returns the checks of what was seen against what the policy and the manifest say."""
+    return (
+        _check("T-OVERLAP", count.disorder, "; a step was recorded twice or out of order"),
+        _check("T-TRUNCATED", _truncated(manifest, count)),
+        _check("T-ZERO-STEPS", _nothing_learned(count)),
+        _check("T-COVERAGE", "; ".join(_short(wanted, manifest, count))),
+    )
+
+
+def _check(code: str, problem: str, remark: str = "") -> IntegrityCheck:
+    if not problem:
+        return IntegrityCheck(code=code, status="pass")
+    return IntegrityCheck(code=code, status="fail", message=problem + remark)
+
+
+def _truncated(manifest: Manifest, count: StepCount) -> str:
+    if manifest.observed_steps == count.rows:
+        return ""
+    return (
+        f"the manifest speaks of {manifest.observed_steps} steps and the record holds {count.rows}"
+    )
+
+
+def _nothing_learned(count: StepCount) -> str:
+    if not count.rows:
+        return "no optimizer step was observed, so the model is as it was before the training"
+    if not count.applied:
+        return f"none of the {count.rows} observed steps was applied, so nothing was learned"
+    return ""
+
+
+def _short(wanted: Coverage, manifest: Manifest, count: StepCount) -> list[str]:
+    """What is short, each with both numbers; empty when nothing is."""
+    problems = []
+    if count.rows < wanted.min_steps:
+        problems.append(
+            f"{count.rows} steps were observed, and at least {wanted.min_steps} must be"
+        )
+    planned = manifest.planned_steps
+    if planned and count.rows < wanted.min_step_fraction * planned:
+        problems.append(
+            f"{count.rows} of {planned} planned steps were observed"
+            f" ({count.rows / planned:.1%}), and at least {wanted.min_step_fraction:.0%} must be"
+        )
+    gap = max(count.largest_gap, manifest.lost_steps - count.missing)
+    if gap > wanted.max_gap_steps:
+        problems.append(
+            f"{gap} steps in a row are missing, and at most {wanted.max_gap_steps} may be"
+        )
+    if not count.trainable:
+        problems.append("no trainable variable has a gradient")
+    elif count.measured < wanted.min_variable_fraction * count.trainable:
+        problems.append(
+            f"statistics for {count.measured} of {count.trainable} trainable variables, and at"
+            f" least {wanted.min_variable_fraction:.0%} must have them; set statistics_every to"
+            " sample them"
+        )
+    return problems

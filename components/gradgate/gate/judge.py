@@ -1,0 +1,157 @@
+"""The decision about one model, and nothing else: every rule is asked, even after one has failed.
+
+Pure: the same inputs give the same verdict, byte for byte. A model passes only if every check of
+integrity holds and every rule that blocks was proven; what was not measured did not pass.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import gradgate
+from gradgate.contracts import IntegrityCheck, Policy, Verdict
+from gradgate.contracts.verdict import Inputs, Offence, OtherBlessing, PolicyRef
+from gradgate.gate.asking import Answered, Asking, unjudged
+from gradgate.gate.evidence import Evidence, RecordProblem
+from gradgate.gate.improving import Improving
+from gradgate.gate.integrity.coverage import StepCount, check_coverage
+from gradgate.gate.integrity.model import ModelCheck, compare_model
+from gradgate.gate.integrity.record import check_manifest
+from gradgate.gate.load_policy import policy_digest
+from gradgate.gate.offences import first_offences
+from gradgate.gate.verdicts import decide, subject_of
+
+
+def judge(
+    policy: Policy,
+    evidence: Evidence | RecordProblem,
+    *,
+    model: ModelCheck | None,
+    others: Sequence[OtherBlessing] = (),
+    as_of: str,
+    training_only: bool = False,
+) -> Verdict:
+    """Returns the verdict on a model.
+
+    Args:
+        policy: From `load_policy`, so that its rules fit the catalogue.
+        evidence: What the training reported, or why that cannot be read.
+        model: What the gate found in the exported model; None when there is none, which blocks
+            unless `training_only`.
+        others: Blessings of other judges. One that did not bless this model keeps it from being
+            pushed, but does not make it unhealthy.
+        as_of: RFC 3339 time of the judgement; enters the verdict, but not its id.
+        training_only: Judge the training without a model: final weights are then as reported,
+            and nothing is ever blessed.
+    """
+    model = None if training_only else model
+    if isinstance(evidence, RecordProblem):
+        return _without_record(policy, evidence, model, others, as_of)
+    reading = _read(policy, evidence, model)
+    answers = _answers(reading, evidence)
+    manifest = evidence.manifest
+    integrity = (
+        *check_manifest(manifest),
+        *reading.problems,
+        *check_coverage(policy.coverage, manifest, reading.count),
+        *(() if training_only else compare_model(manifest, model)),
+    )
+    return decide(
+        subject=subject_of(model, manifest),
+        inputs=_inputs(policy, digest=evidence.record_digest, schema=manifest.schema_version),
+        as_of=as_of,
+        coverage=reading.count.seen(manifest),
+        answers=answers,
+        integrity=integrity,
+        others=tuple(others),
+        may_bless=not training_only,
+    )
+
+
+@dataclasses.dataclass
+class _Reading:
+    """One pass over the steps: what every rule saw, and whether the pass came to its end."""
+
+    count: StepCount
+    askings: list[Asking]
+    is_improving: bool = False
+    problems: list[IntegrityCheck] = dataclasses.field(default_factory=list)
+
+
+def _read(policy: Policy, evidence: Evidence, model: ModelCheck | None) -> _Reading:
+    """Shows every step to every rule, once."""
+    manifest = evidence.manifest
+    stop = max((part.last_step + 1 for part in manifest.parts), default=manifest.observed_steps)
+    askings = [Asking(rule, policy, evidence, model, stop=stop) for rule in policy.rules]
+    reading = _Reading(count=StepCount(evidence.card), askings=askings)
+    improving = Improving(evidence)
+    try:
+        for batch in evidence.batches():
+            reading.count.update(batch)
+            improving.feed(batch)
+            for asking in askings:
+                asking.feed(batch)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a record blocks
+        reading.problems.append(_unreadable(error))
+    else:
+        reading.is_improving = improving.is_proven(min_samples=policy.defaults.min_samples)
+    return reading
+
+
+def _answers(reading: _Reading, evidence: Evidence) -> list[Answered]:
+    unreadable = "".join(problem.message for problem in reading.problems)
+    for asking in reading.askings:
+        asking.settle(unreadable)
+    failed = [
+        (asking.rule.id, case, asking.failed)
+        for asking in reading.askings
+        if (case := asking.step_case) and asking.failed is not None and asking.failed.any()
+    ]
+    offences: list[Offence | None] = []
+    try:
+        offences = first_offences([(case, columns) for _, case, columns in failed], evidence)
+    except Exception as error:  # noqa: BLE001 - the record changed since it was read
+        reading.problems.append(_unreadable(error))
+    found = {rule: offence for (rule, *_), offence in zip(failed, offences, strict=False)}
+    return [
+        asking.answer(found.get(asking.rule.id), is_improving=reading.is_improving)
+        for asking in reading.askings
+    ]
+
+
+def _without_record(
+    policy: Policy,
+    problem: RecordProblem,
+    model: ModelCheck | None,
+    others: Sequence[OtherBlessing],
+    as_of: str,
+) -> Verdict:
+    """Every rule is unknown; the model is named as far as it is known."""
+    reason = f"the record cannot be read ({problem.code})"
+    failed = IntegrityCheck(code=problem.code, status="fail", message=problem.message)
+    return decide(
+        subject=subject_of(model, None),
+        inputs=_inputs(policy, digest=None, schema=None),
+        as_of=as_of,
+        answers=[unjudged(rule, policy, "unknown", reason) for rule in policy.rules],
+        integrity=(failed, *(model.problems if model else ())),
+        others=tuple(others),
+    )
+
+
+def _inputs(policy: Policy, *, digest: str | None, schema: str | None) -> Inputs:
+    reference = PolicyRef(
+        id=policy.metadata.id, revision=policy.metadata.revision, sha256=policy_digest(policy)
+    )
+    return Inputs(
+        record_digest=digest,
+        record_schema=schema,
+        policy=reference,
+        gate_version=gradgate.__version__,
+    )
+
+
+def _unreadable(error: Exception) -> IntegrityCheck:
+    message = str(getattr(error, "message", "")) or str(error) or type(error).__name__
+    return IntegrityCheck(
+        code=str(getattr(error, "code", "T-CORRUPT")), status="fail", message=message
+    )

@@ -1,0 +1,108 @@
+"""From what pydantic says of a value to what a person needs: which field, got what, what to do."""
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from gradgate.contracts import Policy
+from gradgate.gate.check_policy import did_you_mean
+from gradgate.gate.read_yaml import Path, Places
+
+
+def explain(detail: Mapping[str, Any], value: Any) -> tuple[Path, str]:
+    """Returns the field of one validation error and the sentence about it.
+
+    Args:
+        detail: One of `ValidationError.errors()`.
+        value: The whole document.
+    """
+    location = tuple(detail["loc"])
+    path, context = _inside(location, value), detail.get("ctx", {})
+    if path[-2:-1] == ("window",) and detail["type"] != "extra_forbidden":
+        burn_in = ", or burn-in" if path[-1] == "skip_first" else ""
+        text = f"got {shown(detail['input'])}; give a number of steps, a percentage as 5%{burn_in}"
+        return path, text
+    kind, got = detail["type"], detail.get("input")
+    if kind == "extra_forbidden":
+        known = _fields_at(location[:-1])
+        hint = did_you_mean(str(location[-1]), known)
+        return path, f"there is no such field;{hint} the fields here are {', '.join(known)}"
+    if kind == "missing":
+        return path, f"{location[-1]} is missing"
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        tag = str(context["discriminator"]).strip("'")
+        if kind == "union_tag_not_found":
+            return path, f"{tag} is missing"
+        return (*path, tag), f"got {context['tag']!r}; use one of {context['expected_tags']}"
+    if kind == "literal_error":
+        return path, f"got {shown(got)}; use {context['expected']}"
+    if kind == "string_pattern_mismatch":
+        return path, f"got {shown(got)}; must match {context['pattern']}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if kind == "value_error":
+        return path, message
+    return path, f"got {shown(got)}; {message[:1].lower()}{message[1:]}"
+
+
+def place_of(path: Path, places: Places) -> tuple[int | None, int | None]:
+    """Line and column of a field, or of the nearest that is in the text and holds it."""
+    for length in range(len(path), -1, -1):
+        if path[:length] in places:
+            return places[path[:length]]
+    return None, None
+
+
+def _inside(location: tuple[str | int, ...], value: Any) -> Path:
+    """The location without what is no field: names of types, and a missing last field."""
+    path: list[str | int] = []
+    for part in location:
+        is_key = isinstance(value, dict) and part in value
+        is_index = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if is_key or is_index:
+            path.append(part)
+            value = value[part]
+    return tuple(path)
+
+
+def _fields_at(location: tuple[str | int, ...]) -> list[str]:
+    """Names of the fields that the models at a location have."""
+    models: list[type[BaseModel]] = [Policy]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        fields = [field for model in models for field in _named(model, part)]
+        models = (
+            [inner for field in fields for inner in _models_in(field)]
+            if fields
+            else [model for model in models if _has_tag(model, part)]
+        )
+    names = [field.alias or name for model in models for name, field in model.model_fields.items()]
+    return list(dict.fromkeys(names))
+
+
+def _named(model: type[BaseModel], part: str) -> list[Any]:
+    return [
+        field.annotation
+        for name, field in model.model_fields.items()
+        if part in {name, field.alias}
+    ]
+
+
+def _has_tag(model: type[BaseModel], tag: str) -> bool:
+    tagged = (model.model_fields.get(name) for name in ("fn", "op"))
+    return any(field is not None and tag in typing.get_args(field.annotation) for field in tagged)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for inner in typing.get_args(annotation) for model in _models_in(inner)]
+
+
+def shown(value: Any) -> str:
+    """A value as it was written, cut off when long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,92 @@
+"""A verdict told to whoever is on call: what happened, where, why, what to change, how to check."""
+
+import textwrap
+from typing import Final
+
+from gradgate.contracts import Finding, Verdict
+from gradgate.gate.render import view
+from gradgate.gate.render.clean import clean
+from gradgate.gate.wording import number
+
+_WIDTH = 88
+
+
+def explain(verdict: Verdict, rule: str | None = None) -> str:
+    """Returns the explanation as plain text.
+
+    Args:
+        verdict: Any verdict, passed ones too.
+        rule: Only this rule; None for all that did not pass.
+
+    Raises:
+        ValueError: If the verdict has no such rule.
+    """
+    shown = clean(verdict)
+    if rule is not None:
+        chosen = [finding for finding in shown.findings if finding.id == rule]
+        if not chosen:
+            names = ", ".join(finding.id for finding in shown.findings)
+            raise ValueError(f"The verdict has no rule {rule!r}; its rules are {names}.")
+    else:
+        chosen = [finding for finding in shown.findings if finding.level != "ok"]
+    sections = [
+        _wrapped(shown.headline),
+        _wrapped(f"{view.decided(shown)} {view.tally(shown).capitalize()}."),
+    ]
+    sections += [
+        _wrapped(f"{check.code}: {check.message}")
+        for check in shown.integrity
+        if check.status == "fail"
+    ]
+    sections += [_finding(finding) for finding in chosen]
+    sections.append(_again(shown))
+    return "\n\n".join(sections) + "\n"
+
+
+def _finding(finding: Finding) -> str:
+    rows = [("what happened", finding.message)]
+    if finding.first_offence and view.where(finding):
+        rows.append(("first", view.where(finding)))
+        rows.append(("around it", _around(finding)))
+    if len(finding.worst) > 1:
+        worst = ", ".join(f"{w.variable} {number(w.value)}" for w in finding.worst)
+        rows.append(("worst", worst))
+    rows += [
+        ("why it matters", finding.description),
+        ("what to change", finding.prescription),
+        ("evidence", _EVIDENCE[finding.evidence] if finding.observed.samples else ""),
+    ]
+    head = f"{finding.level} {finding.id}"
+    body = [_wrapped(f"{name:<15} {text}", indent=16) for name, text in rows if text]
+    return "\n".join([head, *(textwrap.indent(line, "  ") for line in body)])
+
+
+_EVIDENCE: Final = {
+    "reported": "reported by the training code",
+    "recomputed": "recomputed by the gate from the bytes of the model",
+}
+
+
+def _around(finding: Finding) -> str:
+    """A few samples before and after the first offence."""
+    offence = finding.first_offence
+    if offence is None or not offence.excerpt:
+        return ""
+    at = next((i for i, s in enumerate(offence.excerpt) if s.step == offence.step), 0)
+    shown = offence.excerpt[max(0, at - 3) : at + 4]
+    return ", ".join(f"{sample.step}: {number(sample.value)}" for sample in shown)
+
+
+def _again(verdict: Verdict) -> str:
+    lines = ["to judge again", f"  {view.reproduce(verdict)}"]
+    names = {"Model", "Record", "Policy", "Policy digest", "Verdict"}
+    lines += [
+        f"  {name.lower():<14} {text}" for name, text in view.inputs(verdict) if name in names
+    ]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: int = 0) -> str:
+    return textwrap.fill(
+        text, _WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
+    )

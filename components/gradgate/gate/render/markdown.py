@@ -1,0 +1,75 @@
+"""The verdict for a pull request, a chat or a run's description: short, worst first."""
+
+import html
+import re
+from typing import Final
+
+from gradgate.contracts import Finding, Verdict
+from gradgate.gate.render import view
+from gradgate.gate.render.clean import clean
+
+_MARKS: Final = {"block": "\u26d4", "warn": "\u26a0\ufe0f", "ok": "\u2705"}
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
+_PLAIN: Final = re.compile(r"[\w:., -]+")
+
+
+def render_markdown(verdict: Verdict) -> str:
+    """Returns the verdict as Markdown that shows no markup of anybody else's."""
+    shown = clean(verdict)
+    mark = _MARKS[shown.decision]
+    lines = [f"# {mark} {_text(shown.headline)}", "", _text(view.decided(shown)), ""]
+    chief = view.chief(shown)
+    if chief:
+        lines += [
+            f"- **Observed** {_text(view.observed(chief))}, expected {_text(view.limit(chief))}",
+            f"- **First** {_text(view.where(chief))}",
+            f"- **Why it matters** {_text(chief.description)}",
+            f"- **What to change** {_text(chief.prescription)}",
+            "",
+        ]
+        lines = [line for line in lines if not line.endswith("** ")]
+    lines += [f"## {view.tally(shown).capitalize()}", ""]
+    if shown.findings:
+        lines += ["| | rule | observed | expected | first offence |", "|---|---|---|---|---|"]
+        lines += [_row(finding) for finding in shown.findings]
+        lines.append("")
+    others = [finding for finding in shown.findings if finding.prescription and finding != chief]
+    if others:
+        lines += ["## What else to change", ""]
+        lines += [f"- **{_text(f.id)}** {_text(f.prescription)}" for f in others]
+        lines.append("")
+    lines += ["## Evidence", ""]
+    lines += [f"- {name}: {_text(value)}" for name, value in view.coverage(shown)]
+    lines += [
+        f"- {_MARKS['ok' if check.status == 'pass' else 'block']} {_text(check.code)}"
+        f"{' ' + _text(check.message) if check.message else ''}"
+        for check in shown.integrity
+    ]
+    lines += [
+        f"- {_MARKS['ok' if other.blessed and other.same_model else 'block']}"
+        f" {_text(other.source)} {_text(other.message)}".rstrip()
+        for other in shown.others
+    ]
+    lines += ["", "## Inputs", ""]
+    lines += [f"- {name}: {_code(value)}" for name, value in view.inputs(shown)]
+    lines += ["", "Again:", "", f"    {view.reproduce(shown)}", "", f"_{_text(view.PROMISE)}_"]
+    return "\n".join(lines) + "\n"
+
+
+def _row(finding: Finding) -> str:
+    cells = (
+        _MARKS[finding.level],
+        _text(finding.id),
+        _text(view.observed(finding)),
+        _text(view.limit(finding)),
+        _text(view.where(finding)),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(text: str) -> str:
+    return html.escape(_SPECIAL.sub(r"\\\1", text), quote=False)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if _PLAIN.fullmatch(text) else _text(text)

@@ -1,0 +1,139 @@
+"""What every form of a report shows, in words: so that they all say the same."""
+
+from typing import Final
+
+from gradgate.contracts import Finding, Verdict
+from gradgate.gate.wording import number
+
+PROMISE: Final = (
+    "If you push with the VerifyingPusher and only its identity can write to the serving location,"
+    " then every served model is byte-identical to one named in a verdict that was computed from"
+    " the named telemetry under the named policy. The gate does not prove that telemetry is"
+    " truthful, does not protect against people who may write to the serving location, and a pass"
+    " does not mean the model is good."
+)
+_SIGNS: Final = {"==": "=", "<": "<", "<=": "\u2264", ">": ">", ">=": "\u2265"}
+
+
+def limit(finding: Finding) -> str:
+    """What was expected, such as `≤ 0.5`."""
+    expect = finding.expect
+    if expect.get("op") == "between":
+        return f"{number(expect.get('low'))} to {number(expect.get('high'))}"
+    sign = _SIGNS.get(str(expect.get("op")), "?")
+    return f"{sign} {number(expect.get('value'))}"
+
+
+def observed(finding: Finding) -> str:
+    """The number that decided, or `not measured`."""
+    if finding.status in {"unknown", "error"}:
+        return "not measured" if finding.status == "unknown" else "rule broke"
+    seen = finding.observed
+    if finding.aggregate.get("fn") == "sum" and seen.samples > 1:
+        return f"{number(seen.value)} of {seen.samples} steps"
+    return number(seen.value)
+
+
+def aggregate(finding: Finding) -> str:
+    """How the signal became a number, such as `mean of clip.saturation`."""
+    known = dict(finding.aggregate)
+    name = str(known.get("fn", "?")).replace("_", " ")
+    if "op" in known:
+        name += f" of {_SIGNS.get(str(known['op']), '?')} {number(known.get('value'))}"
+        return f"{name} in {finding.signal}"
+    return f"{name} of {finding.signal}"
+
+
+def where(finding: Finding) -> str:
+    """`step 12 in dense/kernel` of the first offence, as far as it has either."""
+    offence = finding.first_offence
+    if offence is None:
+        return ""
+    step = f"step {offence.step}" if offence.step is not None else ""
+    epoch = f" (epoch {offence.epoch})" if offence.epoch is not None else ""
+    variable = offence.variable or ""
+    return " in ".join(part for part in (step + epoch, variable) if part)
+
+
+def chief(verdict: Verdict) -> Finding | None:
+    """The finding that the headline is about; None when it is about a check, or all is well."""
+    first = verdict.findings[0] if verdict.findings else None
+    if first is None or first.level == "ok" or f" {first.id}: " not in f" {verdict.headline}":
+        return None
+    return first
+
+
+def decided(verdict: Verdict) -> str:
+    """What the decision means for the model, in one sentence."""
+    if verdict.decision == "block":
+        return "This model is not pushed; what is served stays as it is."
+    if verdict.subject.model_digest is None:
+        return "The training was judged without a model, so there is nothing to push."
+    if not verdict.blessed:
+        return "The training is healthy, but another judge did not bless this model: not pushed."
+    if verdict.decision == "warn":
+        return "This model may be pushed; somebody should look at the warnings."
+    return "This model may be pushed."
+
+
+def badge(verdict: Verdict) -> tuple[str, str]:
+    """The decision in a word or two, and the tone to say it in."""
+    is_refused = verdict.healthy and not verdict.blessed and bool(verdict.others)
+    if is_refused:
+        return f"{verdict.decision.upper()}, NOT BLESSED", "warn"
+    return verdict.decision.upper(), verdict.decision
+
+
+def tally(verdict: Verdict) -> str:
+    """`14 rules: 2 block, 1 warns, 11 pass`."""
+    counts = dict.fromkeys(("block", "warn", "ok"), 0)
+    for finding in verdict.findings:
+        counts[finding.level] += 1
+    words = (("block", "block", "blocks"), ("warn", "warn", "warns"), ("ok", "pass", "passes"))
+    said = [
+        f"{counts[level]} {one if counts[level] == 1 else many}"
+        for level, many, one in words
+        if counts[level]
+    ]
+    return f"{len(verdict.findings)} rules: {', '.join(said)}" if said else "no rule was asked"
+
+
+def coverage(verdict: Verdict) -> list[tuple[str, str]]:
+    """What was seen of the training, as name and value."""
+    seen = verdict.coverage
+    planned = f" of {seen.planned_steps} planned" if seen.planned_steps is not None else ""
+    rows = [
+        ("Steps observed", f"{seen.observed_steps}{planned}"),
+        ("Steps applied", f"{seen.applied_steps} of {seen.observed_steps}"),
+        ("Steps lost", str(seen.lost_steps)),
+        (
+            "Variables measured",
+            f"{seen.variables_measured} of {seen.variables_trainable} with a gradient",
+        ),
+    ]
+    rows += [("Resumed", f"at step {r.at_step}: {r.reason}") for r in seen.resumes]
+    return rows
+
+
+def inputs(verdict: Verdict) -> list[tuple[str, str]]:
+    """What the verdict is about and was computed from, as name and value."""
+    subject, given = verdict.subject, verdict.inputs
+    policy = given.policy
+    rows = [
+        ("Model", subject.model_digest),
+        ("Training", subject.training_uid),
+        ("MLflow run", subject.mlflow_run_id),
+        ("Record", given.record_digest),
+        ("Policy", f"{policy.id}, revision {policy.revision}" if policy else None),
+        ("Policy digest", policy.sha256 if policy else None),
+        ("Gate", f"gradgate {given.gate_version}"),
+        ("Judged", verdict.as_of),
+        ("Verdict", verdict.verdict_id),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def reproduce(verdict: Verdict) -> str:
+    """The command that gives this verdict again, from the named inputs."""
+    model = "--model MODEL" if verdict.subject.model_digest else "--training-only"
+    return f"gradgate check RECORD {model} --policy POLICY --as-of {verdict.as_of}"

@@ -1,0 +1,59 @@
+"""The closed catalogue of signals. A new one is a file here and a line in `CATALOGUE`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gradgate.gate.signals.base import Column as Column
+from gradgate.gate.signals.base import Facts as Facts
+from gradgate.gate.signals.base import FactSignal as FactSignal
+from gradgate.gate.signals.base import Samples as Samples
+from gradgate.gate.signals.base import Signal as Signal
+from gradgate.gate.signals.base import StepSignal as StepSignal
+from gradgate.gate.signals.base import Unmeasured as Unmeasured
+from gradgate.gate.signals.base import per_variable as per_variable
+from gradgate.gate.signals.clip import CLIP_SATURATION, CLIP_SCALE
+from gradgate.gate.signals.gradients import (
+    GRADIENT_GLOBAL_NORM,
+    GRADIENT_NONFINITE,
+    GRADIENT_NONFINITE_APPLIED,
+    GRADIENT_NONFINITE_SKIPPED,
+    VARIABLE_NORM,
+)
+from gradgate.gate.signals.loss import (
+    LOSS,
+    LOSS_NONFINITE,
+    LOSS_NONFINITE_APPLIED,
+    LOSS_VS_CONSTANT,
+)
+from gradgate.gate.signals.steps import STEP_SKIPPED
+from gradgate.gate.signals.unused import MODEL_UNUSED_FRACTION, VARIABLE_UNUSED
+from gradgate.gate.signals.variables import (
+    VARIABLE_MAX_ABS,
+    VARIABLE_MEAN_ABS,
+    VARIABLE_ZERO_FRACTION,
+)
+from gradgate.gate.signals.weights import WEIGHTS_NONFINITE
+
+# In the order from cause to symptom: of findings that weigh the same, the earlier stands first.
+ALL: Final[tuple[Signal, ...]] = (
+    GRADIENT_NONFINITE_APPLIED,
+    LOSS_NONFINITE_APPLIED,
+    GRADIENT_NONFINITE,
+    LOSS_NONFINITE,
+    WEIGHTS_NONFINITE,
+    GRADIENT_NONFINITE_SKIPPED,
+    STEP_SKIPPED,
+    LOSS,
+    LOSS_VS_CONSTANT,
+    CLIP_SATURATION,
+    CLIP_SCALE,
+    VARIABLE_NORM,
+    GRADIENT_GLOBAL_NORM,
+    VARIABLE_MAX_ABS,
+    VARIABLE_MEAN_ABS,
+    VARIABLE_ZERO_FRACTION,
+    MODEL_UNUSED_FRACTION,
+    VARIABLE_UNUSED,
+)
+CATALOGUE: Final[Mapping[str, Signal]] = {signal.name: signal for signal in ALL}
+RANK: Final[Mapping[str, int]] = {signal.name: rank for rank, signal in enumerate(ALL)}

@@ -1,0 +1,130 @@
+"""From findings and checks to a sealed verdict: the strictest answer is the decision."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import gradgate
+from gradgate.contracts import IntegrityCheck, Manifest, Verdict
+from gradgate.contracts.verdict import (
+    CoverageSeen,
+    Decision,
+    Inputs,
+    OtherBlessing,
+    Subject,
+)
+from gradgate.gate import wording
+from gradgate.gate.asking import Answered
+from gradgate.gate.integrity.model import ModelCheck
+from gradgate.gate.signals import RANK
+
+_LEVELS: Final = {"block": 0, "warn": 1, "ok": 2}
+_STATUSES: Final = {"fail": 0, "error": 1, "unknown": 2, "waived": 3, "disabled": 4, "pass": 5}
+# What follows from a sick training; a rule that says why comes before it in the headline.
+_CONSEQUENCES: Final = frozenset({"T-STOPPED", "T-COVERAGE"})
+
+
+def decide(
+    *,
+    subject: Subject,
+    inputs: Inputs,
+    as_of: str,
+    answers: Sequence[Answered] = (),
+    integrity: tuple[IntegrityCheck, ...],
+    others: tuple[OtherBlessing, ...] = (),
+    coverage: CoverageSeen | None = None,
+    may_bless: bool = True,
+) -> Verdict:
+    """Returns the sealed verdict: blocked if a check failed, else the strictest level."""
+    ordered = sorted(answers, key=_place)
+    levels: list[Decision] = [answer.finding.level for answer in ordered]
+    failed = [check for check in integrity if check.status == "fail"]
+    # Without a finding nothing was proven, so nothing passed.
+    decision: Decision = "block" if failed or not levels else min(levels, key=_LEVELS.__getitem__)
+    refusals = [other for other in others if not (other.blessed and other.same_model)]
+    healthy = decision != "block"
+    return Verdict(
+        decision=decision,
+        blessed=healthy and not refusals and may_bless and subject.model_digest is not None,
+        healthy=healthy,
+        headline=_headline(decision, ordered, failed, refusals),
+        subject=subject,
+        inputs=inputs,
+        as_of=as_of,
+        coverage=coverage or CoverageSeen(),
+        findings=tuple(answer.finding for answer in ordered),
+        integrity=integrity,
+        others=others,
+    ).sealed()
+
+
+def blocked_verdict(
+    code: str,
+    message: str,
+    *,
+    as_of: str,
+    model: ModelCheck | None = None,
+    manifest: Manifest | None = None,
+) -> Verdict:
+    """Returns a blocked verdict for when no rule can be asked, such as without a policy.
+
+    Args:
+        code: `P-MISSING` or `P-INVALID` for the policy; any other of the fail-closed table.
+        message: What is wrong and what to do.
+        as_of: RFC 3339 time of the judgement.
+        model: What the gate found in the model, if it looked.
+        manifest: Of the record, if it could be read.
+    """
+    return decide(
+        subject=subject_of(model, manifest),
+        inputs=Inputs(gate_version=gradgate.__version__),
+        as_of=as_of,
+        integrity=(IntegrityCheck(code=code, status="fail", message=message),),
+    )
+
+
+def subject_of(model: ModelCheck | None, manifest: Manifest | None) -> Subject:
+    """What is judged: the model by its bytes, the training by its uid."""
+    tree = model.tree if model else None
+    return Subject(
+        model_digest=tree.digest if tree else None,
+        model_files=tree.files if tree else (),
+        training_uid=manifest.training_uid if manifest else None,
+        mlflow_run_id=manifest.mlflow_run_id if manifest else None,
+    )
+
+
+def _place(answer: Answered) -> tuple[int, int, int, str]:
+    """Worst first; among equals from cause to symptom, then by name."""
+    finding = answer.finding
+    cause = RANK.get(finding.signal, -1)
+    return _LEVELS[finding.level], _STATUSES[finding.status], cause, finding.id
+
+
+def _headline(
+    decision: Decision,
+    ordered: Sequence[Answered],
+    failed: Sequence[IntegrityCheck],
+    refusals: Sequence[OtherBlessing],
+) -> str:
+    first = ordered[0] if ordered else None
+    is_explained = (
+        first is not None and first.finding.level == "block" and first.finding.status == "fail"
+    )
+    causes = [check for check in failed if check.code not in _CONSEQUENCES]
+    shown = causes or ([] if is_explained else failed)
+    if shown:
+        return f"BLOCK {shown[0].code}: {shown[0].message}"
+    if first is None:
+        return "BLOCK: no rule was asked"
+    if decision != "ok":
+        return wording.headline(decision, first.finding, first.phrase)
+    passed = f"OK: {len(ordered)} of {len(ordered)} rules passed"
+    if refusals:
+        return f"{passed}; not blessed, since {refusals[0].source} {_refusal(refusals[0])}"
+    return passed
+
+
+def _refusal(other: OtherBlessing) -> str:
+    if other.message:
+        return f"did not bless this model: {other.message}"
+    return "did not bless this model" if not other.blessed else "blessed another model"

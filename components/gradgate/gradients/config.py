@@ -1,0 +1,69 @@
+"""Clips as JSON and back: `{"name": "clip_by_global_norm", "max_norm": 1.0}`."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gradgate.gradients.clip_by_global_norm import ClipByGlobalNorm
+from gradgate.gradients.clip_by_norm import ClipByNorm
+from gradgate.gradients.clip_by_value import ClipByValue
+from gradgate.gradients.report import Clip
+
+CLIPS: dict[str, type[Clip]] = {
+    "clip_by_global_norm": ClipByGlobalNorm,
+    "clip_by_norm": ClipByNorm,
+    "clip_by_value": ClipByValue,
+}
+"""Every clip that a configuration can name. A new one is one line here."""
+
+
+def clip_to_config(clip: Clip) -> dict[str, Any]:
+    """Returns the name and the numbers of a clip.
+
+    Raises:
+        TypeError: If the clip is not one of `CLIPS`.
+    """
+    for name, kind in CLIPS.items():
+        if type(clip) is kind:
+            return {"name": name, **dataclasses.asdict(clip)}
+    raise TypeError(f"{clip!r} is not a clip that a configuration can name; those are {_kinds()}.")
+
+
+def clip_from_config(config: Mapping[str, Any]) -> Clip:
+    """Returns the clip that a configuration describes.
+
+    Raises:
+        ValueError: If the name or a field is unknown, missing or out of range; the message names
+            what was likely meant.
+    """
+    if not isinstance(config, Mapping) or not isinstance(config.get("name"), str):
+        raise ValueError(
+            'A clip is written as {"name": "clip_by_global_norm", "max_norm": 1.0},'
+            f" got {config!r}. Names: {', '.join(CLIPS)}."
+        )
+    name = config["name"]
+    if name not in CLIPS:
+        raise ValueError(unknown("clip", name, CLIPS))
+    kind = CLIPS[name]
+    fields = [field.name for field in dataclasses.fields(kind)]
+    given = {key: value for key, value in config.items() if key != "name"}
+    for key in given:
+        if key not in fields:
+            raise ValueError(unknown(f"field of {name}", key, fields))
+    for field in fields:
+        if field not in given:
+            raise ValueError(f"{name}: {field} is missing. Fields of {name}: {', '.join(fields)}.")
+    return kind(**given)
+
+
+def unknown(what: str, got: str, known: Iterable[str]) -> str:
+    """Returns a message about a name that is not known, with the nearest one that is."""
+    known = list(known)
+    near = difflib.get_close_matches(str(got), known, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"Unknown {what}: '{got}'.{hint} Known: {', '.join(known)}."
+
+
+def _kinds() -> str:
+    return ", ".join(kind.__name__ for kind in CLIPS.values())

@@ -1,0 +1,86 @@
+"""The gate as a TFX component."""
+
+from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.types.channel import BaseChannel, Channel
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing
+
+import gradgate
+from gradgate.gate.load_policy import load_policy
+from gradgate.tfx.artifacts import GradientHealth, TrainingHealthVerdict
+from gradgate.tfx.gate.executor import Executor
+
+
+class GradientGateSpec(ComponentSpec):
+    """What goes in and out. Texts, not paths: TFX's cache does not look into a file."""
+
+    PARAMETERS = {  # noqa: RUF012 - TFX reads it from the class
+        "policy": ExecutionParameter(type=str),
+        "gate_version": ExecutionParameter(type=str),
+        "run_nonce": ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        "model": ChannelParameter(type=Model),
+        "gradient_health": ChannelParameter(type=GradientHealth),
+        "evaluator_blessing": ChannelParameter(type=ModelBlessing, optional=True),
+        "infra_blessing": ChannelParameter(type=InfraBlessing, optional=True),
+    }
+    OUTPUTS = {  # noqa: RUF012
+        "blessing": ChannelParameter(type=ModelBlessing),
+        "verdict": ChannelParameter(type=TrainingHealthVerdict),
+    }
+
+
+class GradientGate(base_component.BaseComponent):
+    """Judges one training by a policy, and blesses its model or does not.
+
+    The blessing is the combined one: yes only if the Evaluator, where there is one, blessed the
+    same model too. Give this one to the Pusher, and scope resolvers of "the last blessed model"
+    by this component's id. A blocked model is an answer: the execution succeeds, and the verdict
+    says why.
+
+    Outputs: `blessing` (`ModelBlessing`) and `verdict` (`TrainingHealthVerdict`).
+
+    Args:
+        model: The Trainer's.
+        gradient_health: The Trainer's.
+        policy: The text of a policy, not its path.
+        evaluator_blessing: The Evaluator's; may be left out if the policy says
+            `require_evaluator: false`.
+        infra_blessing: An InfraValidator's, if there is one.
+        run_nonce: Differs from run to run, so that the gate is never answered from TFX's cache:
+            a policy may have changed its meaning with a new version. None takes the pipeline's
+            run id, which LocalDagRunner fills in.
+
+    Raises:
+        PolicyError: If the text is no policy; the message names each problem.
+    """
+
+    SPEC_CLASS = GradientGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        model: BaseChannel,
+        gradient_health: BaseChannel,
+        policy: str,
+        evaluator_blessing: BaseChannel | None = None,
+        infra_blessing: BaseChannel | None = None,
+        run_nonce: str | RuntimeParameter | None = None,
+    ) -> None:
+        load_policy(policy)
+        spec = GradientGateSpec(
+            model=model,
+            gradient_health=gradient_health,
+            evaluator_blessing=evaluator_blessing,
+            infra_blessing=infra_blessing,
+            policy=policy,
+            gate_version=gradgate.__version__,
+            run_nonce=run_nonce or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
+            blessing=Channel(type=ModelBlessing),
+            verdict=Channel(type=TrainingHealthVerdict),
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,124 @@
+"""The effectful edge of the gate: reads artifacts, asks `judge`, writes verdict and blessing.
+
+A model that fails the policy is an answer, not an error: the execution succeeds, the blessing
+says no, and the Pusher does not push. `Do` raises only when it cannot write.
+"""
+
+import logging
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from tfx.components.evaluator import constants
+from tfx.components.evaluator import executor as evaluator_executor
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+from tfx.utils import path_utils
+
+from gradgate.contracts import Verdict
+from gradgate.gate.evidence import Evidence, RecordProblem
+from gradgate.gate.integrity.model import check_model
+from gradgate.gate.judge import judge
+from gradgate.gate.load_policy import load_policy
+from gradgate.gate.policy_error import PolicyError
+from gradgate.gate.render.clean import clean_text
+from gradgate.gate.verdicts import blocked_verdict
+from gradgate.telemetry.durable import write_durably
+from gradgate.telemetry.reader import RecordError, open_record
+from gradgate.telemetry.sinks.mlflow import publish_verdict
+from gradgate.tfx.gate.other_blessings import other_blessings
+from gradgate.tfx.gate.report_files import report_files
+
+_Artifacts = dict[str, list[Artifact]]
+_log = logging.getLogger(__name__)
+
+
+class Executor(base_executor.BaseExecutor):
+    """Judges the training that made one model."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: _Artifacts,
+        output_dict: _Artifacts,
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `verdict` and `blessing`.
+
+        Raises:
+            OSError: If they could not be written; TFX then publishes neither.
+        """
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        verdict = _judge(input_dict, model, exec_properties["policy"])
+        _write_verdict(
+            artifact_utils.get_single_instance(output_dict["verdict"]),
+            verdict,
+            policy=exec_properties["policy"],
+        )
+        _write_blessing(artifact_utils.get_single_instance(output_dict["blessing"]), verdict, model)
+        _log.info("gradgate: %s", verdict.headline)
+        for record in input_dict.get("gradient_health", []):
+            publish_verdict(
+                Path(record.uri), Path(artifact_utils.get_single_uri(output_dict["verdict"]))
+            )
+
+
+# On Kubeflow, TFX mends the model's id in a blessing only for subclasses of this executor.
+evaluator_executor.Executor.register(Executor)
+
+
+def _judge(inputs: _Artifacts, model: Artifact, text: str) -> Verdict:
+    as_of = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    found = check_model(_serving_dir(model))
+    try:
+        policy = load_policy(text)
+    except PolicyError as error:
+        return blocked_verdict(error.code, str(error), as_of=as_of, model=found)
+    return judge(
+        policy,
+        _evidence(inputs),
+        model=found,
+        others=other_blessings(inputs, model=model, require_evaluator=policy.require_evaluator),
+        as_of=as_of,
+    )
+
+
+def _serving_dir(model: Artifact) -> str:
+    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+
+
+def _evidence(inputs: _Artifacts) -> Evidence | RecordProblem:
+    records = inputs.get("gradient_health", [])
+    if len(records) != 1:
+        code = "I-AMBIGUOUS" if records else "T-MISSING"
+        return RecordProblem(
+            code=code, message=f"the gate needs the one record of this training, got {len(records)}"
+        )
+    try:
+        return Evidence.of(open_record(records[0].uri))
+    except RecordError as error:
+        return RecordProblem(code=error.code, message=error.message)
+
+
+def _write_verdict(artifact: Artifact, verdict: Verdict, *, policy: str) -> None:
+    folder = Path(artifact.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in report_files(verdict, policy=policy):
+        write_durably(folder / name, data)
+    artifact.set_string_custom_property("verdict_id", verdict.verdict_id)
+    artifact.set_string_custom_property("decision", verdict.decision)
+    artifact.set_string_custom_property("headline", clean_text(verdict.headline))
+
+
+def _write_blessing(artifact: Artifact, verdict: Verdict, model: Artifact) -> None:
+    folder = Path(artifact.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = constants.BLESSED_FILE_NAME if verdict.blessed else constants.NOT_BLESSED_FILE_NAME
+    write_durably(folder / name, b"")
+    artifact.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+    )
+    artifact.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    artifact.set_string_custom_property("verdict_id", verdict.verdict_id)
+    # Last, so that a crash half-way leaves no blessing: a Pusher obeys this property alone.
+    artifact.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(verdict.blessed))

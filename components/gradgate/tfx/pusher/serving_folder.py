@@ -1,0 +1,114 @@
+"""The folder that a model server watches: complete versions, and nothing that looks like one.
+
+TensorFlow Serving serves the child whose name is the greatest integer, and skips a child whose
+name is no integer (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc).
+So a version is built under another name and appears by one rename, whole.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+INCOMING = ".incoming-"
+HISTORY = ".gradgate/pushes.jsonl"
+_STALE_SECONDS = 24 * 3600.0
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+_GREATEST = 2**63 - 1  # the server reads a version into an int64
+
+
+class ServingFolder:
+    """One `base_directory` with the versions of one model."""
+
+    def __init__(self, base: str | os.PathLike[str]) -> None:
+        self.base = Path(base)
+
+    def versions(self) -> tuple[int, ...]:
+        """The version numbers that are there, rising."""
+        if not self.base.is_dir():
+            return ()
+        names = (path.name for path in self.base.iterdir())
+        numbers = (int(name) for name in names if name.isascii() and name.isdigit())
+        return tuple(sorted(number for number in numbers if number <= _GREATEST))
+
+    @contextlib.contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """Yields a name for a copy that no server looks at; what is left there is removed."""
+        self.base.mkdir(parents=True, exist_ok=True)
+        staging = self.base / f"{INCOMING}{uuid.uuid4().hex}"
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def publish(self, staging: Path, *, now: float) -> int:
+        """Makes a finished copy the newest version, at once and whole.
+
+        The number is above every other, and at least the time in seconds, so that it also rises
+        where the folder was emptied; a clock that was set back cannot make it fall.
+
+        Args:
+            staging: A directory inside `base` that holds at least one file.
+            now: Seconds since 1970.
+
+        Returns:
+            The version.
+        """
+        _sync_tree(staging)
+        version = max([int(now), *(number + 1 for number in self.versions())])
+        while True:
+            try:
+                os.rename(staging, self.base / str(version))  # noqa: PTH104 - replace() is not it
+                break
+            except OSError as error:
+                # Another pusher took the number between our look and our rename.
+                if error.errno not in _TAKEN:
+                    raise
+                version += 1
+        _sync_folder(self.base)
+        return version
+
+    def remember(self, entry: dict[str, Any]) -> None:
+        """Appends a line to the history of pushes, which lies outside every version."""
+        path = self.base / HISTORY
+        path.parent.mkdir(exist_ok=True)
+        line = json.dumps(entry, sort_keys=True, allow_nan=False) + "\n"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def sweep(self, *, now: float | None = None) -> tuple[str, ...]:
+        """Removes copies that a killed push left behind a day ago or longer.
+
+        A younger one may still be growing under another pusher's hands.
+        """
+        if not self.base.is_dir():
+            return ()
+        limit = (time.time() if now is None else now) - _STALE_SECONDS
+        stale = [path for path in self.base.glob(f"{INCOMING}*") if path.lstat().st_mtime < limit]
+        for path in stale:
+            shutil.rmtree(path, ignore_errors=True)
+        return tuple(sorted(path.name for path in stale))
+
+
+def _sync_tree(root: Path) -> None:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            with Path(folder, name).open("rb") as file:
+                os.fsync(file.fileno())
+        _sync_folder(Path(folder))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,118 @@
+"""Pushes a model if, and only if, the bytes that were copied are the bytes that were judged.
+
+The order is the point. The model is copied to a place that only this push writes to; the copy is
+digested, not the source; the copy is compared with the verdict file by file; then it appears
+under its version by one rename. So whatever happens to the source, before or during the copy,
+what is served is what the verdict names. What happens to the serving folder later is the business
+of its permissions.
+
+Nothing here knows TFX.
+"""
+
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from gradgate.contracts import TreeError, Verdict, bind_tree
+from gradgate.contracts.health import BoundModel
+from gradgate.tfx.pusher.checks import (
+    Blessing,
+    RefusedError,
+    read_verdict,
+    require_blessed,
+    require_same,
+)
+from gradgate.tfx.pusher.serving_folder import ServingFolder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PushRecord:
+    """What a push did. Not pushing is an answer, with its reason."""
+
+    pushed: bool
+    reason: str
+    version: int | None = None
+    destination: str | None = None
+    model_digest: str | None = None
+    verdict_id: str | None = None
+    differing_files: tuple[str, ...] = ()
+
+
+def push(
+    model: str | os.PathLike[str],
+    *,
+    blessings: Sequence[Blessing],
+    verdict_dir: str | os.PathLike[str],
+    base_directory: str | os.PathLike[str],
+    now: float | None = None,
+) -> PushRecord:
+    """Copies, compares, and only then publishes.
+
+    Args:
+        model: The SavedModel directory.
+        blessings: Exactly one, of the gate, or nothing is pushed.
+        verdict_dir: Holds `verdict.json`.
+        base_directory: What the model server watches; made if it is missing.
+        now: Seconds since 1970, for the version; None asks the clock.
+
+    Returns:
+        What was done and why. The serving folder changed only if `pushed`.
+
+    Raises:
+        OSError: If the copy could not be written or published.
+    """
+    folder = ServingFolder(base_directory)
+    folder.sweep()
+    verdict: Verdict | None = None
+    try:
+        verdict = read_verdict(verdict_dir)
+        require_blessed(blessings, verdict)
+        with folder.incoming() as staging:
+            copy = _copy(Path(model), staging)
+            require_same(verdict, copy)
+            version = folder.publish(staging, now=time.time() if now is None else now)
+    except RefusedError as refusal:
+        return PushRecord(
+            pushed=False,
+            reason=f"not pushed: {refusal}",
+            model_digest=verdict.subject.model_digest if verdict else None,
+            verdict_id=verdict.verdict_id if verdict else None,
+            differing_files=refusal.differing_files,
+        )
+    record = PushRecord(
+        pushed=True,
+        reason=f"pushed as version {version}: {verdict.headline}",
+        version=version,
+        destination=str(folder.base / str(version)),
+        model_digest=copy.digest,
+        verdict_id=verdict.verdict_id,
+    )
+    at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    folder.remember({"at": at, **dataclasses.asdict(record)})
+    return record
+
+
+def _copy(model: Path, staging: Path) -> BoundModel:
+    try:
+        # Links stay links in the copy, where the digest then refuses them: following one here
+        # would copy bytes from outside the model.
+        shutil.copytree(model, staging, symlinks=True, copy_function=shutil.copyfile)
+        return bind_tree(staging)
+    except TreeError as error:
+        raise RefusedError(f"the model cannot be named by its files: {error}") from error
+    except FileNotFoundError as error:
+        raise RefusedError(f"there is no model at {model}.") from error
+    except shutil.Error as error:
+        raise RefusedError(f"the model could not be copied whole: {_first(error)}") from error
+
+
+def _first(error: shutil.Error) -> str:
+    failures = error.args[0]
+    if isinstance(failures, list) and failures:
+        source, _, reason = failures[0]
+        return f"{source}: {reason}"
+    return str(error)

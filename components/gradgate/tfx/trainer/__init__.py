@@ -1,0 +1,1 @@
+"""The Trainer: TFX's own contract, with the training watched and its record kept."""

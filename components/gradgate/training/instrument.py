@@ -1,0 +1,109 @@
+"""The one call that guards a training."""
+
+import dataclasses
+import os
+import uuid
+from typing import Any, Final
+
+import keras
+
+from gradgate.gradients import Clip
+from gradgate.training.context import TrainingContext
+from gradgate.training.guard import Guard
+from gradgate.training.preconditions import check_model
+from gradgate.training.seed import set_seed
+from gradgate.training.settings import GuardSettings, OnNonfinite
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final[Any] = _Unset()
+"""Not said here: the training's own settings hold, or the default."""
+
+
+def instrument(
+    model: keras.Model,
+    target: Any,
+    *,
+    clip: Clip | tuple[Clip, ...] = UNSET,
+    on_nonfinite: OnNonfinite = UNSET,
+    statistics_every: int = UNSET,
+    seed: int | None = UNSET,
+    planned_steps: int | None = None,
+    constant_loss: float | None = None,
+) -> Guard:
+    """Observes every training step of a model, and writes its health record.
+
+    `model.fit` and hand-written loops stay as they are. Until the guard is closed, the model's
+    optimizer and `fit` are observed on this instance alone; nothing of a class is changed.
+
+    Args:
+        model: A compiled Keras 3 model.
+        target: Directory of the record, which must not hold one; or what gradgate's Trainer
+            passes to `run_fn`, which knows where the record goes.
+        clip: Clips in the order of application, see `GuardSettings`, as for the next three.
+        on_nonfinite: What to do with a step whose loss or gradient is not finite.
+        statistics_every: Steps between two rows of full statistics.
+        seed: Set at once; weights that were drawn before are not drawn again, see `set_seed`.
+        planned_steps: Optimizer steps that the training is to take; `fit` says so itself.
+        constant_loss: Loss of the best constant prediction, where it cannot be known from the
+            loss function and the labels.
+
+    Returns:
+        The guard: a context manager that finishes the record.
+
+    Raises:
+        ValueError: If this version would measure the model's training wrongly, or a setting
+            cannot be; the message says what to change.
+        TypeError: If `model` is no Keras 3 model, or `target` is neither of the two.
+        FileExistsError: If the directory holds a record.
+
+    Example:
+        with gradgate.instrument(model, "record", clip=ClipByGlobalNorm(max_norm=1.0)) as guard:
+            model.fit(x, y)
+            model.export("model")
+            guard.bind("model")
+    """
+    check_model(model)
+    said = {
+        name: value
+        for name, value in {
+            "clip": clip,
+            "on_nonfinite": on_nonfinite,
+            "statistics_every": statistics_every,
+            "seed": seed,
+        }.items()
+        if value is not UNSET
+    }
+    context = _given_context(target)
+    if context is None:
+        settings = GuardSettings(**said)
+        context, owns = TrainingContext(target, settings, uuid.uuid4().hex), True
+    else:
+        settings, owns = dataclasses.replace(context.settings, **said), False
+        if settings.seed is not None and settings.seed != context.settings.seed:
+            set_seed(settings.seed)
+    return Guard(
+        model,
+        context,
+        settings,
+        owns_context=owns,
+        planned_steps=planned_steps,
+        constant_loss=constant_loss,
+    )
+
+
+def _given_context(target: Any) -> TrainingContext | None:
+    context = target if isinstance(target, TrainingContext) else getattr(target, "gradgate", None)
+    if isinstance(context, TrainingContext):
+        return context
+    if isinstance(target, (str, os.PathLike)):
+        return None
+    raise TypeError(
+        "instrument: expected a directory for the record, or what gradgate's Trainer passes to"
+        f" run_fn, got {type(target).__name__}. In a TFX pipeline, swap the stock Trainer for"
+        " gradgate's."
+    )

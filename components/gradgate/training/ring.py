@@ -1,0 +1,68 @@
+"""A ring of rows on the device, one a step, that the host reads now and then.
+
+Writing a row is one scatter into a variable: no op that leaves the device, so it compiles under
+XLA and runs in a loop on the device. Reading costs the host well under a millisecond.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+
+class Rows(NamedTuple):
+    """Rows of consecutive steps."""
+
+    first_step: int
+    values: NDArray[np.float32]  # [n, width]
+    lost: int  # steps before these that were overwritten before they were read
+
+
+class Ring:
+    """Holds the rows of the last `capacity` steps.
+
+    Args:
+        width: Numbers in a row.
+        capacity: Rows that are held.
+    """
+
+    def __init__(self, *, width: int, capacity: int) -> None:
+        self.capacity = capacity
+        # One row more, for what is not to be kept: cheaper than a condition around the write.
+        self._rows = tf.Variable(tf.zeros([capacity + 1, width]), trainable=False)
+        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._read = 0
+
+    def step(self) -> tf.Tensor:
+        """Returns the step that is being taken, int64 []."""
+        return self._steps.read_value()
+
+    def put(self, row: tf.Tensor, step: tf.Tensor, *, unless: tf.Tensor | None = None) -> None:
+        """Writes the row of this step, float32 [width], and moves on to the next step.
+
+        Args:
+            row: Float32 [width].
+            step: What `step()` gave, int64 [].
+            unless: Bool []; where it is true nothing is kept and the step is not counted.
+        """
+        position, advance = step % self.capacity, tf.constant(1, tf.int64)
+        if unless is not None:
+            position = tf.where(unless, tf.constant(self.capacity, tf.int64), position)
+            advance = tf.where(unless, tf.constant(0, tf.int64), advance)
+        scatter(self._rows, position, row)
+        self._steps.assign_add(advance, read_value=False)
+
+    def read(self) -> Rows:
+        """Returns the rows that were not returned before, on the host."""
+        steps = int(self._steps.numpy())
+        first = max(self._read, steps - self.capacity)
+        lost, self._read = first - self._read, steps
+        if first == steps:
+            return Rows(first, np.empty((0, self._rows.shape[1]), np.float32), lost)
+        return Rows(first, self._rows.numpy()[np.arange(first, steps) % self.capacity], lost)
+
+
+def scatter(variable: tf.Variable, position: tf.Tensor, row: tf.Tensor) -> None:
+    """Writes one row of a variable in place; `scatter_update` would return a copy of it all."""
+    tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=position, updates=row)

@@ -1,0 +1,67 @@
+"""`python -m pipeline`: the ready-made pipeline, for people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradgate.gate.policy_error import PolicyError
+from pipeline.configs import ConfigError, available
+from pipeline.data import DataError
+from pipeline.demo import demo, show_runs
+from pipeline.run import WORKSPACE
+from pipeline.ui import ui
+from pipeline.workspace import Workspace
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+BLOCKED, USAGE = 10, 2
+_Workspace = Annotated[Path, typer.Option(help="Where everything is kept.")]
+
+
+@app.callback()
+def main() -> None:
+    """Chicago taxi, from the table to a served model, with the gate before the push."""
+
+
+@app.command("run")
+def run_command(
+    config: Annotated[
+        str, typer.Option(help=f"{', '.join(available())}, or the path of a YAML file.")
+    ] = "sound",
+    workspace: _Workspace = WORKSPACE,
+    fail_on_block: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--fail-on-block", help=f"Exit with {BLOCKED} if nothing was pushed.")
+    ] = False,
+) -> None:
+    """Run one configuration. A blocked model is an answer: the exit status is 0."""
+    try:
+        (result,) = show_runs([config], workspace)
+    except (ConfigError, DataError, PolicyError) as error:
+        typer.echo(f"cannot run: {error}", err=True)
+        raise typer.Exit(USAGE) from error
+    if fail_on_block and not result.is_pushed:
+        raise typer.Exit(BLOCKED)
+
+
+@app.command("demo")
+def demo_command(workspace: _Workspace = WORKSPACE) -> None:
+    """Run a sound and two sick trainings: the sound model is pushed, the sick ones are blocked."""
+    raise typer.Exit(demo(workspace))
+
+
+@app.command("ui")
+def ui_command(
+    workspace: _Workspace = WORKSPACE,
+    port: Annotated[int, typer.Option(help="On the loopback interface.")] = 5000,
+) -> None:
+    """Open MLflow's pages on the workspace."""
+    try:
+        status = ui(Workspace(workspace.resolve()).mlflow, port)
+    except FileNotFoundError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(USAGE) from error
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    app()

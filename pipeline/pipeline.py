@@ -1,0 +1,176 @@
+"""The pipeline: from the table to a served model, with the gate before the push.
+
+Everything before the Trainer is the same in all configurations, so TFX runs it once and then
+takes it from its cache (`silent-nan` transforms differently, so Transform runs again for it).
+"""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+# From where each is made: `tfx.components` turns one that cannot be imported into None.
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_gen.csv_example_gen.component import CsvExampleGen
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types.channel import Channel
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+from gradgate.contracts import Contract, Tracking
+from gradgate.gradients import Clip, ClipByGlobalNorm, ClipByNorm, ClipByValue
+from gradgate.tfx.gate.component import GradientGate
+from gradgate.tfx.pusher.component import VerifyingPusher
+from gradgate.tfx.trainer.component import Trainer
+from gradgate.training import GuardSettings
+from pipeline import configs
+from pipeline.configs import Config
+from pipeline.data import stage_schema, stage_table
+from pipeline.evaluation import eval_config
+from pipeline.workspace import NAME, Workspace
+
+TRAINER, GATE, PUSHER = "Trainer", "GradientGate", "VerifyingPusher"
+MODULE = "pipeline.modules.chicago_taxi"
+
+# The direct runner in one process, without probing for another: on small data anything more
+# costs more than it gives. The last flag keeps TFX from packaging itself for each component.
+BEAM_ARGS = (
+    "--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner",
+    "--direct_running_mode=in_memory",
+    "--direct_num_workers=1",
+    "--sdk_container_image=unused",
+)
+
+
+def create_pipeline(
+    config: Config, workspace: Workspace, *, tracking: Tracking | None = None
+) -> Pipeline:
+    """Returns the pipeline of a configuration.
+
+    Args:
+        config: What to train, how to guard it, and what to ask of it.
+        workspace: Where everything is kept.
+        tracking: How MLflow mirrors the run; None is `Workspace.tracking`.
+
+    Raises:
+        PolicyError: If the policy cannot be used.
+        DataError: If the table is not there.
+    """
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    code = _digest(_source_of(MODULE))
+    example_gen = CsvExampleGen(input_base=str(stage_table(workspace.root)))
+    examples = example_gen.outputs["examples"]
+    statistics = StatisticsGen(examples=examples)
+    schema_gen = ImportSchemaGen(schema_file=str(stage_schema(workspace.root)))
+    schema = schema_gen.outputs["schema"]
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema)
+    transform = Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=f"{MODULE}.preprocessing_fn",
+        # TFX's cache does not look into the code, so its digest goes along.
+        custom_config={**_as_json(config.data), "code": code},
+        disable_statistics=True,
+    )
+    trainer = Trainer(
+        run_fn=f"{MODULE}.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        train_args=trainer_pb2.TrainArgs(num_steps=config.training.steps),
+        eval_args=trainer_pb2.EvalArgs(),
+        custom_config={**_as_json(config.model), **_as_json(config.training)},
+        guard=guard_settings(config),
+        tracking=tracking or workspace.tracking(config),
+    )
+    model = trainer.outputs["model"]
+    # Of this gate only: by default any component's blessing would do, the Evaluator's too.
+    last_blessed = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing, producer_component_id=GATE),
+    ).with_id("LastBlessedModel")
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=last_blessed.outputs["model"],
+        eval_config=eval_config(config.evaluation),
+        schema=schema,
+    )
+    gate = GradientGate(
+        model=model,
+        gradient_health=trainer.outputs["gradient_health"],
+        evaluator_blessing=evaluator.outputs["blessing"],
+        policy=config.policy_file.read_text(encoding="utf-8"),
+    ).with_id(GATE)
+    pusher = VerifyingPusher(
+        model=model,
+        model_blessing=gate.outputs["blessing"],
+        verdict=gate.outputs["verdict"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(
+                base_directory=str(workspace.serving(config))
+            )
+        ),
+    )
+    return Pipeline(
+        pipeline_name=NAME,
+        pipeline_root=str(workspace.artifacts),
+        components=[
+            example_gen,
+            statistics,
+            schema_gen,
+            validator,
+            transform,
+            trainer,
+            last_blessed,
+            evaluator,
+            gate,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
+        beam_pipeline_args=list(BEAM_ARGS),
+    )
+
+
+def guard_settings(config: Config) -> GuardSettings:
+    """How the Trainer guards, from what the configuration says."""
+    return GuardSettings(
+        clip=_clips(config.guard.clip),
+        on_nonfinite=config.guard.on_nonfinite,
+        statistics_every=config.guard.statistics_every,
+        seed=config.training.seed,
+    )
+
+
+def _clips(clip: configs.Clip | None) -> tuple[Clip, ...]:
+    if clip is None:
+        return ()
+    if clip.by == "value":
+        return (ClipByValue(max_abs=clip.limit),)
+    kind = ClipByGlobalNorm if clip.by == "global_norm" else ClipByNorm
+    return (kind(max_norm=clip.limit),)
+
+
+def _as_json(part: Contract) -> dict[str, Any]:
+    return part.model_dump(mode="json")
+
+
+def _source_of(module: str) -> bytes:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None, module
+    return Path(str(spec.origin)).read_bytes()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

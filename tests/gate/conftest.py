@@ -1,0 +1,261 @@
+"""Synthetic trainings, made of plain arrays that a test changes where it wants a fault."""
+
+import dataclasses
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradgate.contracts import Manifest, ModelCard, Policy, Summary, VariableCard
+from gradgate.contracts.summary import SeriesSummary, Sketch, VariableSummary
+from gradgate.gate import Evidence, judge
+from gradgate.telemetry.batch import StatisticsBatch, StepBatch
+
+AS_OF = "2026-11-23T05:40:00Z"
+PATHS = ("first/kernel", "first/bias", "head/kernel")
+
+
+class Training:
+    """A sound training of `steps` steps; every array and document may be changed.
+
+    The loss falls from 1 to 0.1 in a line, gradients are 0.5 everywhere, nothing is clipped.
+    """
+
+    def __init__(self, steps=300, paths=PATHS, every=50):
+        v = len(paths)
+        self.step = np.arange(steps)
+        self.epoch = self.step // 100
+        self.loss = np.linspace(1.0, 0.1, steps).astype(np.float32)
+        self.norms = np.full((steps, v), 0.5, np.float32)
+        self.global_norm = np.full(steps, 0.5 * np.sqrt(v), np.float32)
+        self.clip_scale = np.ones(steps, np.float32)
+        self.clipped = np.zeros(steps, bool)
+        self.applied = np.ones(steps, bool)
+        self.sampled = self.step[::every] if every else self.step[:0]
+        rows = (len(self.sampled), v)
+        self.mean_abs = np.full(rows, 0.1, np.float32)
+        self.max_abs = np.full(rows, 0.4, np.float32)
+        self.zero_fraction = np.zeros(rows, np.float32)
+        self.nonfinite = np.zeros(rows, np.int64)
+        self.card = ModelCard(
+            model_name="toy",
+            variables=tuple(
+                VariableCard(
+                    path=path,
+                    layer=path.split("/")[-2] if "/" in path else path,
+                    shape=(4, 8) if path.endswith("kernel") else (8,),
+                    dtype="float32",
+                    initializer="glorot_uniform",
+                    activation="relu",
+                )
+                for path in paths
+            ),
+            optimizer="SGD",
+            optimizer_config={"learning_rate": 0.1},
+            loss="binary_crossentropy",
+            statistics_every=every,
+        )
+        self.summary = Summary(
+            steps=steps,
+            constant_loss=0.7,
+            clip_scale=SeriesSummary(count=steps, total=float(steps)),
+            global_norm=SeriesSummary(count=steps, sketch=Sketch(bins={"0": steps})),
+            variables=tuple(VariableSummary(path=p, final_weight_nonfinite=0) for p in paths),
+        )
+        self.manifest = Manifest(
+            training_uid="run-1",
+            status="completed",
+            instrumented=True,
+            planned_steps=steps,
+            observed_steps=steps,
+            started_at="2026-11-23T05:00:00Z",
+            finished_at="2026-11-23T05:30:00Z",
+        )
+
+    def replace(self, **fields):
+        """Changes fields of the manifest, card or summary, the first that has them."""
+        for name, value in fields.items():
+            for holder in ("manifest", "card", "summary"):
+                document = getattr(self, holder)
+                if name in type(document).model_fields:
+                    setattr(self, holder, document.model_copy(update={name: value}))
+                    break
+            else:
+                raise KeyError(name)
+        return self
+
+    def without_gradient(self, *places):
+        """Marks variables as having no gradient."""
+        variables = [
+            variable.model_copy(update={"has_gradient": place not in places})
+            for place, variable in enumerate(self.card.variables)
+        ]
+        return self.replace(variables=tuple(variables))
+
+    def batches(self, size=1 << 30):
+        """Yields the steps in batches of `size`."""
+        for start in range(0, len(self.step), size):
+            rows = slice(start, start + size)
+            of = self.step[rows]
+            picked = np.isin(self.sampled, of)
+            yield StepBatch(
+                step=of,
+                epoch=self.epoch[rows],
+                seconds=of * 0.1,
+                loss=self.loss[rows],
+                global_norm=self.global_norm[rows],
+                clipped_norm=self.global_norm[rows] * self.clip_scale[rows],
+                clip_scale=self.clip_scale[rows],
+                clipped=self.clipped[rows],
+                applied=self.applied[rows],
+                norms=self.norms[rows],
+                statistics=StatisticsBatch(
+                    step=self.sampled[picked],
+                    mean_abs=self.mean_abs[picked],
+                    max_abs=self.max_abs[picked],
+                    zero_fraction=self.zero_fraction[picked],
+                    nonfinite=self.nonfinite[picked],
+                ),
+            )
+
+    def keep(self, rows):
+        """Leaves out all other steps, without telling the manifest."""
+        kept = self.step[rows]
+        picked = np.isin(self.sampled, kept)
+        for name in ("sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite"):
+            setattr(self, name, getattr(self, name)[picked])
+        for name in (
+            "epoch", "loss", "norms", "global_norm", "clip_scale", "clipped", "applied", "step"
+        ):  # fmt: skip
+            setattr(self, name, getattr(self, name)[rows])
+        return self
+
+    def evidence(self, size=1 << 30):
+        return Evidence(
+            manifest=self.manifest,
+            card=self.card,
+            summary=self.summary,
+            record_digest="sha256:" + "0" * 64,
+            batches=lambda: self.batches(size),
+        )
+
+
+def policy_of(*rules, **fields):
+    """A policy of rules, each a dict; `id` counts up where it is missing."""
+    document = {
+        "apiVersion": "gradgate/v1",
+        "kind": "TrainingHealthPolicy",
+        "metadata": {"id": "test", "revision": 1, "owner": "tests"},
+        "rules": [{"id": f"rule-{i}", **rule} for i, rule in enumerate(rules)],
+        **fields,
+    }
+    return Policy.model_validate_json(json.dumps(document))
+
+
+def rule_of(signal, fn="sum", op="==", value=0, **fields):
+    """A rule as a dict; numbers of the aggregate as a dict in `aggregate`."""
+    aggregate = {"fn": fn, **fields.pop("aggregate", {})}
+    return {
+        "signal": signal,
+        "aggregate": aggregate,
+        "expect": {"op": op, "value": value},
+        **fields,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Make:
+    """The helpers of this folder in one fixture."""
+
+    Training: type = Training
+    policy: object = staticmethod(policy_of)
+    rule: object = staticmethod(rule_of)
+    as_of: str = AS_OF
+
+    def verdict(self, training, *rules, policy=None, size=1 << 30, **options):
+        """Judges a training without a model."""
+        return judge(
+            policy or policy_of(*rules),
+            training.evidence(size),
+            **{"model": None, "as_of": AS_OF, "training_only": True, **options},
+        )
+
+    def finding(self, training, signal, fn="sum", op="==", value=0, **fields):
+        """Asks one rule, beside one that passes and blocks, so that it may also warn."""
+        blocking = rule_of("step.skipped", "mean", "<=", 1, id="other", min_samples=1)
+        asked = rule_of(signal, fn, op, value, **{"id": "asked", **fields})
+        verdict = self.verdict(training, asked, blocking)
+        return next(finding for finding in verdict.findings if finding.id == "asked")
+
+
+@pytest.fixture(scope="session")
+def make():
+    return Make()
+
+
+@pytest.fixture
+def training():
+    return Training()
+
+
+@pytest.fixture(scope="session")
+def properties():
+    """The properties of `test_properties.py`, by name."""
+    path = Path(__file__).with_name("test_properties.py")
+    spec = importlib.util.spec_from_file_location("properties_of_the_judge", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {check.__name__: check for check in module.PROPERTIES}
+
+
+@pytest.fixture(scope="session")
+def saved_models(tmp_path_factory):
+    """SavedModels really written by TensorFlow: a Keras export, every float type, a tiny one."""
+    tf = pytest.importorskip("tensorflow")
+    keras = pytest.importorskip("keras")
+    root = tmp_path_factory.mktemp("saved_models")
+
+    layers = [keras.Input((4,)), keras.layers.Dense(8, name="first"), keras.layers.Dense(1)]
+    network = keras.Sequential(layers, name="net")
+    network.compile("adam", "mse")
+    network.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
+    network.export(root / "export", verbose=False)
+    kernel = network.trainable_variables[0].numpy()
+    kernel[1, :3] = [np.nan, np.inf, -np.inf]
+    network.trainable_variables[0].assign(kernel)
+    network.export(root / "sick", verbose=False)
+    tf.saved_model.save(network, str(root / "with_optimizer"))
+
+    mixed = tf.Module()
+    values = [1.0, np.nan, -np.inf, 65504.0, 0.0]
+    for name in ("float16", "bfloat16", "float32", "float64"):
+        setattr(mixed, name, tf.Variable(tf.constant(values, dtype=name), name=name))
+    mixed.empty = tf.Variable(tf.zeros((0, 3)), shape=(None, 3), name="empty")
+    mixed.scalar = tf.Variable(np.float32(np.inf), name="scalar")
+    mixed.whole = tf.Variable([1, 2, 3], name="whole")
+    mixed.large = tf.Variable(tf.zeros((3000, 1000)), name="large")  # more than one stretch
+    mixed.large[2999, 999].assign(np.nan)
+    tf.saved_model.save(mixed, str(root / "mixed"))
+
+    tiny = tf.Module()
+    tiny.v = tf.Variable([1.5, -2.0], name="v")
+    tf.saved_model.save(tiny, str(root / "tiny"))
+    integers = tf.Module()
+    integers.v = tf.Variable([1, 2], name="v")
+    tf.saved_model.save(integers, str(root / "integers"))
+    tf.saved_model.save(tf.Module(), str(root / "none"))
+    return root
+
+
+@pytest.fixture
+def copied(saved_models, tmp_path):
+    """A copy of one of `saved_models`, to be damaged."""
+
+    def copy(name):
+        shutil.copytree(saved_models / name, tmp_path / name)
+        return tmp_path / name
+
+    return copy

@@ -1,0 +1,133 @@
+"""How much of a training must have been seen."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+
+def failed(make, training, **coverage):
+    policy = make.policy(make.rule("step.skipped"), coverage=coverage)
+    verdict = make.verdict(training, policy=policy)
+    return {check.code: check.message for check in verdict.integrity if check.status == "fail"}
+
+
+def test_a_whole_training_passes(make, training):
+    assert failed(make, training, min_steps=300) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "message"),
+    [
+        (dict(instrumented=False), "T-NOT-INSTRUMENTED", "never called gradgate.instrument"),
+        (dict(status="failed", status_message="OOM"), "T-TRAINER-FAILED", "raised an error: OOM"),
+        (dict(status="failed"), "T-TRAINER-FAILED", "no message was kept"),
+        (dict(status="stopped"), "T-STOPPED", "a step was not finite"),
+        (
+            dict(observed_steps=301),
+            "T-TRUNCATED",
+            "the manifest speaks of 301 steps and the record holds 300",
+        ),
+        (
+            dict(planned_steps=307),
+            "T-COVERAGE",
+            "300 of 307 planned steps were observed (97.7%), and at least 98% must be",
+        ),
+        (
+            dict(lost_steps=1),
+            "T-COVERAGE",
+            "1 steps in a row are missing, and at most 0 may be",
+        ),
+    ],
+)
+def test_what_the_manifest_says(make, training, change, code, message):
+    found = failed(make, training.replace(**change))
+    assert list(found) == [code]
+    assert message in found[code]
+
+
+def test_an_early_end_within_the_policy_passes(make, training):
+    assert failed(make, training.replace(planned_steps=306)) == {}
+    assert failed(make, training.replace(planned_steps=None)) == {}
+
+
+def test_too_few_steps(make, training):
+    found = failed(make, training, min_steps=301)
+    assert found == {"T-COVERAGE": "300 steps were observed, and at least 301 must be"}
+
+
+def test_a_gap_is_seen_wherever_it_is(make, training):
+    training.keep(np.r_[0:100, 103:300]).replace(observed_steps=297)
+    assert failed(make, training) == {
+        "T-COVERAGE": "3 steps in a row are missing, and at most 0 may be"
+    }
+    assert failed(make, training, max_gap_steps=3) == {}
+
+
+def test_a_missing_beginning_is_a_gap(make, training):
+    training.keep(np.r_[2:300]).replace(observed_steps=298)
+    assert "2 steps in a row" in failed(make, training)["T-COVERAGE"]
+
+
+def test_lost_steps_that_show_as_gaps_count_once(make, training):
+    training.keep(np.r_[0:100, 103:300]).replace(observed_steps=297, lost_steps=3)
+    assert failed(make, training, max_gap_steps=3) == {}
+    training.replace(lost_steps=7)
+    assert "4 steps in a row" in failed(make, training, max_gap_steps=3)["T-COVERAGE"]
+
+
+def test_no_step_at_all(make, training):
+    training.keep(slice(0, 0)).replace(observed_steps=0, planned_steps=0)
+    found = failed(make, training)
+    assert found["T-ZERO-STEPS"].startswith("no optimizer step was observed")
+
+
+def test_no_step_that_was_applied(make, training):
+    training.applied[:] = False
+    assert failed(make, training) == {
+        "T-ZERO-STEPS": "none of the 300 observed steps was applied, so nothing was learned"
+    }
+
+
+def test_steps_out_of_order(make, training):
+    training.step = np.r_[0:150, 149:299]
+    assert failed(make, training)["T-OVERLAP"].startswith("step 149 comes after step 149; ")
+
+
+def test_statistics_of_no_variable(make, training):
+    training.keep(np.r_[0:300])
+    for name in ("sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite"):
+        setattr(training, name, getattr(training, name)[:0])
+    assert "statistics for 0 of 3 trainable variables" in failed(make, training)["T-COVERAGE"]
+
+
+def test_variables_without_gradient_are_not_counted(make, training):
+    training.without_gradient(1)
+    policy = make.policy(make.rule("step.skipped"))
+    seen = make.verdict(training, policy=policy).coverage
+    assert (seen.variables_measured, seen.variables_trainable) == (2, 2)
+    training.without_gradient(0, 1, 2)
+    assert failed(make, training) == {"T-COVERAGE": "no trainable variable has a gradient"}
+
+
+def test_columns_that_are_not_the_variables_of_the_card(make, training):
+    training.card = training.card.model_copy(update={"variables": training.card.variables[:2]})
+    assert "2 variables in model.json, and [3] columns" in failed(make, training)["T-CORRUPT"]
+
+
+def test_an_empty_batch_is_no_gap(make, training):
+    batches = list(training.batches(100))
+    training.batches = lambda size: iter([batches[0], none_of(batches[0]), *batches[1:]])
+    assert failed(make, training) == {}
+
+
+def none_of(batch):
+    """The batch without its rows."""
+    fields = {}
+    for field in dataclasses.fields(batch):
+        value = getattr(batch, field.name)
+        if isinstance(value, np.ndarray):
+            fields[field.name] = value[:0]
+        elif dataclasses.is_dataclass(value):
+            fields[field.name] = none_of(value)
+    return dataclasses.replace(batch, **fields)

@@ -1,0 +1,184 @@
+"""What every aggregate must do. A new one is added to ALL and nowhere else.
+
+Each stands beside the same thing by NumPy, over a whole column at once.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from gradgate.contracts.policy import Aggregate
+from gradgate.gate.aggregates import CORES, accumulator
+
+
+def sustained_max(column, steps):
+    width = min(steps, len(column))
+    return max(min(column[i : i + width]) for i in range(len(column) - width + 1))
+
+
+def persistence(column, tail):
+    hits = [value < 0.5 for value in column]
+    return min(sum(hits) / len(hits), sum(hits[-tail:]) / len(hits[-tail:]))
+
+
+def improvement(column, portion):
+    size = math.ceil(portion * len(column))
+    first, last = np.median(column[:size]), np.median(column[-size:])
+    if first == last:
+        return 0.0
+    return math.inf * (first - last) if first == 0 else (first - last) / abs(first)
+
+
+def tail_median(column, portion):
+    return float(np.median(column[-math.ceil(portion * len(column)) :]))
+
+
+ALL = [
+    ({"fn": "sum"}, sum),
+    ({"fn": "mean"}, lambda column: sum(column) / len(column)),
+    ({"fn": "max"}, max),
+    ({"fn": "min"}, min),
+    ({"fn": "last"}, lambda column: column[-1]),
+    ({"fn": "sustained_max", "steps": 1}, lambda column: sustained_max(column, 1)),
+    ({"fn": "sustained_max", "steps": 3}, lambda column: sustained_max(column, 3)),
+    (
+        {"fn": "persistence", "op": "<", "value": 0.5, "tail": 1},
+        lambda column: persistence(column, 1),
+    ),
+    (
+        {"fn": "persistence", "op": "<", "value": 0.5, "tail": 4},
+        lambda column: persistence(column, 4),
+    ),
+    ({"fn": "improvement", "portion": 0.1}, lambda column: improvement(column, 0.1)),
+    ({"fn": "improvement", "portion": 0.5}, lambda column: improvement(column, 0.5)),
+    ({"fn": "tail_median", "portion": 0.3}, lambda column: tail_median(column, 0.3)),
+    ({"fn": "tail_median", "portion": 1.0}, lambda column: tail_median(column, 1.0)),
+]
+every_aggregate = pytest.mark.parametrize(
+    ("document", "reference"), ALL, ids=[str(document) for document, _ in ALL]
+)
+# float32 as in a record; few distinct values, so that ties and equalities happen.
+sample = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0, -1.0]), st.floats(-1e6, 1e6, width=32))
+columns = st.lists(st.tuples(sample, sample), min_size=1, max_size=20).map(np.array)
+cuts = st.lists(st.integers(0, 20), max_size=5).map(sorted)
+
+
+def new(document, width=2):
+    return accumulator(TypeAdapter(Aggregate).validate_python(document), columns=width)
+
+
+def pieces(values, at):
+    return [values[a:b] for a, b in itertools.pairwise([0, *at, max(len(values), *at, 0)])]
+
+
+def test_every_aggregate_of_the_contract_is_here():
+    assert {document["fn"] for document, _ in ALL} == set(CORES)
+
+
+@every_aggregate
+@given(values=columns)
+def test_is_what_numpy_says(document, reference, values):
+    seen = new(document)
+    seen.update(values)
+    expected = [reference(column.tolist()) for column in values.T]
+    np.testing.assert_allclose(seen.value(), expected, rtol=1e-12, atol=1e-9)
+    assert seen.samples == len(values)
+
+
+@every_aggregate
+@given(values=columns, at=cuts)
+def test_cutting_into_stretches_changes_no_bit(document, reference, values, at):
+    whole, cut = new(document), new(document)
+    whole.update(values)
+    for piece in pieces(values, at):
+        cut.update(piece)
+    np.testing.assert_array_equal(whole.value(), cut.value())
+
+
+@every_aggregate
+@given(values=columns, at=cuts)
+def test_running_gives_the_value_after_every_sample(document, reference, values, at):
+    cut = new(document)
+    running = np.vstack([cut.running(piece) for piece in pieces(values, at)])
+    prefixes = []
+    for count in range(1, len(values) + 1):
+        seen = new(document)
+        seen.update(values[:count])
+        prefixes.append(seen.value())
+    np.testing.assert_array_equal(running, prefixes)
+    np.testing.assert_array_equal(cut.value(), prefixes[-1])
+
+
+@every_aggregate
+@given(values=columns, at=st.integers(0, 20))
+def test_running_goes_on_where_updating_stopped(document, reference, values, at):
+    mixed, whole = new(document), new(document)
+    mixed.update(values[:at])
+    after = mixed.running(values[at:])
+    np.testing.assert_array_equal(after, whole.running(values)[at:])
+
+
+@every_aggregate
+@given(values=columns, at=cuts)
+def test_merging_stretches_is_seeing_the_whole(document, reference, values, at):
+    whole, merged = new(document), new(document)
+    whole.update(values)
+    for piece in pieces(values, at):
+        part = new(document)
+        part.update(piece)
+        merged.merge(part)
+    assert merged.samples == whole.samples
+    # Sums are rounded in another order; everything else is the same to the bit.
+    np.testing.assert_allclose(merged.value(), whole.value(), rtol=1e-12, atol=1e-9)
+
+
+@every_aggregate
+@given(values=columns, row=st.integers(0, 19), bad=st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_one_bad_sample_spoils_its_column_for_good_and_no_other(
+    document, reference, values, row, bad
+):
+    row %= len(values)
+    spoiled = values.copy()
+    spoiled[row, 0] = bad
+    clean, seen = new(document), new(document)
+    clean.update(values)
+    running = seen.running(spoiled)
+    np.testing.assert_array_equal(seen.value()[0], bad)
+    np.testing.assert_array_equal(running[row:, 0], bad)
+    assert np.isfinite(running[:row, 0]).all() or document["fn"] == "improvement"
+    np.testing.assert_array_equal(seen.value()[1], clean.value()[1])
+
+
+@every_aggregate
+def test_the_first_bad_sample_is_kept_through_a_merge(document, reference):
+    left, right = new(document, 1), new(document, 1)
+    left.update(np.array([[1.0]]))
+    right.update(np.array([[math.inf], [math.nan]]))
+    left.merge(right)
+    assert left.value().tolist() == [math.inf]
+    right.merge(left)
+    assert right.value().tolist() == [math.inf]
+
+
+@every_aggregate
+def test_no_sample_has_no_value(document, reference):
+    empty = new(document)
+    empty.update(np.empty((0, 2)))
+    assert len(empty.running(np.empty((0, 2)))) == 0
+    other = new(document)
+    other.merge(empty)
+    with pytest.raises(ValueError, match="no sample"):
+        other.value()
+
+
+@every_aggregate
+def test_overflow_is_no_pass(document, reference):
+    seen = new(document, 1)
+    seen.update(np.array([[1e308], [1e308], [1e308]]))
+    value = seen.value()[0]
+    assert value in {1e308, 0.0} or not math.isfinite(value)

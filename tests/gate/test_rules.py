@@ -1,0 +1,259 @@
+"""Outcomes of single rules on trainings small enough to judge by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+
+def outcome(finding):
+    return finding.status, finding.level
+
+
+# --- The user's own rule: clip saturation ------------------------------------------------------
+# 300 steps, burn-in is 10, so 290 count: 145 of them clipped is exactly 0.5.
+@pytest.mark.parametrize(("clipped", "expected"), [(145, ("pass", "ok")), (146, ("fail", "block"))])
+def test_clip_saturation_is_a_share_of_steps_after_burn_in(make, training, clipped, expected):
+    training.clipped[:10] = True  # within burn-in: does not count
+    training.clipped[300 - clipped :] = True
+    finding = make.finding(
+        training, "clip.saturation", "mean", "<=", 0.5, window={"skip_first": "burn-in"}
+    )
+    assert outcome(finding) == expected
+    assert finding.observed.value == clipped / 290
+    assert finding.observed.samples == 290
+
+
+def test_saturation_names_the_step_since_which_it_never_held_again(make, training):
+    # From step 100 on all clipped. After step n (n >= 100) the share is (n - 99) / (n + 1), above
+    # one half first at n = 200: 101 / 201.
+    training.clipped[100:] = True
+    finding = make.finding(training, "clip.saturation", "mean", "<=", 0.5)
+    assert finding.first_offence.step == 200
+    assert [sample.step for sample in finding.first_offence.excerpt] == list(range(180, 221))
+    assert finding.message == (
+        "mean of clip.saturation is 0.6667 of applied steps over 300 samples; expected at most 0.5"
+    )
+
+
+# --- Non-finite numbers -------------------------------------------------------------------------
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_one_non_finite_gradient_blocks_and_is_named(make, training, bad):
+    training.norms[184, 2] = bad
+    training.norms[190, 0] = bad
+    finding = make.finding(training, "gradient.nonfinite_applied")
+    assert outcome(finding) == ("fail", "block")
+    assert (finding.first_offence.step, finding.first_offence.epoch) == (184, 1)
+    assert finding.first_offence.variable == "head/kernel"
+    assert finding.variables_failed == 2
+
+
+def test_of_several_at_once_the_first_in_layer_order_is_named(make, training):
+    training.norms[50] = math.nan
+    finding = make.finding(training, "gradient.nonfinite_applied")
+    assert finding.first_offence.variable == "first/kernel"
+
+
+def test_a_skipped_bad_step_was_not_applied(make, training):
+    training.norms[50] = math.nan
+    training.applied[50] = False
+    assert outcome(make.finding(training, "gradient.nonfinite_applied")) == ("pass", "ok")
+    assert outcome(make.finding(training, "gradient.nonfinite_skipped", severity="warn")) == (
+        "fail",
+        "warn",
+    )
+
+
+def test_a_nan_fails_a_magnitude_rule_whichever_way_it_points(make, training):
+    training.norms[100, 1] = math.nan
+    for op, value in (("<", 1e30), (">", -1.0)):
+        finding = make.finding(training, "variable.norm", "max", op, value)
+        assert outcome(finding) == ("fail", "block")
+        assert math.isnan(finding.observed.value)
+        assert finding.first_offence.step == 100
+
+
+def test_a_loss_that_nobody_showed_neither_passes_nor_fails(make, training):
+    training.loss[:] = math.nan
+    training.replace(loss_measured=False)
+    finding = make.finding(training, "loss.nonfinite")
+    assert outcome(finding) == ("unknown", "block")
+    assert finding.message.startswith("not measured: the training loop never showed its loss")
+
+
+# --- Too large -----------------------------------------------------------------------------------
+def test_one_large_gradient_is_noise_and_two_running_are_an_explosion(make, training):
+    asked = dict(signal="variable.norm", fn="sustained_max", op="<", value=1e3)
+    training.norms[[40, 42], 0] = 5e3
+    assert outcome(make.finding(training, **asked, aggregate={"steps": 2})) == ("pass", "ok")
+    training.norms[43, 0] = 2e3
+    finding = make.finding(training, **asked, aggregate={"steps": 2})
+    assert outcome(finding) == ("fail", "block")
+    assert finding.observed.value == 2e3  # reached in both 42 and 43
+    assert finding.first_offence.step == 43
+
+
+# --- Too small -----------------------------------------------------------------------------------
+def vanishing(make, training, tail=3, **fields):
+    return make.finding(
+        training,
+        "variable.mean_abs",
+        "persistence",
+        "<",
+        0.5,
+        aggregate={"op": "<", "value": 1e-7, "tail": tail},
+        min_samples=3,
+        **fields,
+    )
+
+
+def test_vanishing_on_half_of_the_samples_fails(make, training):
+    # Samples at 0, 50, ..., 250: the last three of six are one half, and all of the tail.
+    training.mean_abs[3:, 0] = 1e-9
+    finding = vanishing(make, training)
+    assert outcome(finding) == ("fail", "block")
+    assert finding.observed.value == 0.5
+    assert finding.first_offence.step == 250
+    assert finding.first_offence.variable == "first/kernel"
+
+
+def test_recovery_forgives(make, training):
+    training.mean_abs[:4, 0] = 1e-9  # two thirds of all, but one third of the last three
+    assert vanishing(make, training).observed.value == pytest.approx(1 / 3)
+
+
+def test_a_bias_is_out_of_scope_by_its_rank(make, training):
+    training.mean_abs[:, 1] = 0.0
+    assert outcome(vanishing(make, training)) == ("fail", "block")
+    finding = vanishing(make, training, scope={"min_rank": 2})
+    assert outcome(finding) == ("pass", "ok")
+    assert finding.variables_judged == 2
+
+
+def test_dead_kernel_by_exclusion_of_another(make, training):
+    training.zero_fraction[:, 2] = 1.0
+    asked = dict(
+        signal="variable.zero_fraction",
+        fn="persistence",
+        op="<",
+        value=0.5,
+        aggregate={"op": ">=", "value": 1, "tail": 5},
+        min_samples=3,
+    )
+    assert make.finding(training, **asked).first_offence.variable == "head/kernel"
+    assert outcome(make.finding(training, **asked, scope={"exclude": ["head/**"]})) == (
+        "pass",
+        "ok",
+    )
+
+
+# --- Unused --------------------------------------------------------------------------------------
+def test_an_unused_variable_is_named_and_not_judged_by_its_gradient(make, training):
+    training.without_gradient(2)
+    training.norms[:, 2] = 0
+    unused = make.finding(training, "variable.unused", severity="warn")
+    assert outcome(unused) == ("fail", "warn")
+    assert unused.first_offence.variable == "head/kernel"
+    assert unused.first_offence.step is None
+    norm = make.finding(training, "variable.norm", "min", ">", 0)
+    assert outcome(norm) == ("pass", "ok")
+    assert norm.variables_judged == 2
+
+
+# --- Does it learn? ------------------------------------------------------------------------------
+def test_improvement_by_hand(make, training):
+    # 300 losses: medians of the first and last 30. Constant 1.0, then 0.99: fell by 1 %.
+    training.loss[:] = 1.0
+    training.loss[270:] = 0.99
+    finding = make.finding(training, "loss", "improvement", ">=", 0.01)
+    assert finding.observed.value == pytest.approx(0.01, rel=1e-5)
+    training.loss[270:] = 0.98
+    assert outcome(make.finding(training, "loss", "improvement", ">=", 0.01)) == ("pass", "ok")
+    training.loss[270:] = 1.5
+    finding = make.finding(training, "loss", "improvement", ">=", 0.01)
+    assert outcome(finding) == ("fail", "block")
+    assert finding.observed.value == pytest.approx(-0.5)
+
+
+def test_no_better_than_a_constant(make, training):
+    training.loss[:] = 0.69
+    finding = make.finding(training, "loss.vs_constant", "tail_median", "<=", 0.97)
+    assert outcome(finding) == ("fail", "block")
+    assert finding.observed.value == pytest.approx(0.69 / 0.7, rel=1e-6)
+
+
+# --- Not measured --------------------------------------------------------------------------------
+def test_too_few_samples_are_unknown(make, training):
+    finding = make.finding(
+        training, "clip.saturation", "mean", "<=", 0.5, window={"last": 19}, severity="warn"
+    )
+    assert outcome(finding) == ("unknown", "warn")
+    assert "19 samples of clip.saturation in steps 281 to before 300, and at least 20" in (
+        finding.message
+    )
+
+
+def test_missing_may_weigh_more_than_failing(make, training):
+    finding = make.finding(
+        training, "loss", "last", "<", 9, window={"last": 1}, severity="warn", on_missing="block"
+    )
+    assert outcome(finding) == ("unknown", "block")
+
+
+def test_a_scope_that_matches_nothing_is_unknown(make, training):
+    finding = make.finding(training, "variable.norm", "max", "<", 9, scope={"include": ["x/*"]})
+    assert outcome(finding) == ("unknown", "block")
+    assert "none of 3 variables is in scope (include x/*; exclude none; min_rank 0)" in (
+        finding.message
+    )
+
+
+def test_every_variable_must_pass(make, training):
+    training.norms[:, 1] = 7
+    finding = make.finding(training, "variable.norm", "max", "<", 5)
+    assert outcome(finding) == ("fail", "block")
+    assert [(w.variable, w.value) for w in finding.worst] == [
+        ("first/bias", 7),
+        ("first/kernel", 0.5),
+        ("head/kernel", 0.5),
+    ]
+    assert (finding.variables_failed, finding.variables_judged) == (1, 3)
+
+
+# --- Milder while it learns ----------------------------------------------------------------------
+def exploding(make, training):
+    training.norms[200:210, 0] = 1e4
+    return make.finding(training, "variable.norm", "max", "<", 1e3, when_improving="warn")
+
+
+def test_a_symptom_is_a_warning_while_the_loss_improves(make, training):
+    finding = exploding(make, training)
+    assert outcome(finding) == ("fail", "warn")
+    assert finding.message.endswith("a warning only, since the loss still improves")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.loss.fill(0.5),  # does not fall
+        lambda t: t.loss.__imul__(10),  # falls, and ends above a constant predictor
+        lambda t: t.loss.__setitem__(5, math.nan),  # cannot be said
+        lambda t: t.replace(constant_loss=None),
+        lambda t: t.replace(loss_measured=False),
+        lambda t: t.keep(np.arange(19)).replace(observed_steps=19, planned_steps=19),
+    ],
+    ids=["flat", "above chance", "nan", "no constant", "no loss", "too short"],
+)
+def test_it_is_no_warning_unless_improvement_is_proven(make, training, change):
+    training.norms[:, 0] = 1e4
+    change(training)
+    finding = make.finding(
+        training, "variable.norm", "max", "<", 1e3, when_improving="warn", min_samples=1
+    )
+    assert outcome(finding) == ("fail", "block")
+
+
+def test_what_is_not_finite_is_never_a_warning(make, training):
+    training.norms[200, 0] = math.inf
+    finding = make.finding(training, "variable.norm", "max", "<", 1e3, when_improving="warn")
+    assert outcome(finding) == ("fail", "block")

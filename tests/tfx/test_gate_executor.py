@@ -1,0 +1,183 @@
+"""A blocked model is an answer: verdict and blessing are written, and nothing is raised."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.tfx
+
+
+def files(artifact):
+    return sorted(path.name for path in Path(artifact.uri).iterdir())
+
+
+def failed_codes(verdict):
+    return [check.code for check in verdict.integrity if check.status == "fail"]
+
+
+def test_a_sound_model_is_blessed_as_the_evaluator_blesses(sound, gate):
+    verdict, blessing, _ = gate(sound.model, sound.health)
+    assert verdict.decision == "ok", verdict.headline
+    assert files(blessing) == ["BLESSED"]
+    assert blessing.get_int_custom_property("blessed") == 1
+    assert blessing.get_string_custom_property("current_model") == sound.model.uri
+    assert blessing.get_int_custom_property("current_model_id") == sound.model.id
+    assert blessing.get_string_custom_property("verdict_id") == verdict.verdict_id
+
+
+def test_the_verdict_comes_with_its_reports_and_its_policy(sound, gate, policy):
+    verdict, _, artifact = gate(sound.model, sound.health)
+    assert files(artifact) == ["policy.yaml", "report.html", "report.md", "verdict.json"]
+    assert (Path(artifact.uri) / "policy.yaml").read_text() == policy
+    assert verdict.headline in (Path(artifact.uri) / "report.html").read_text()
+    assert artifact.get_string_custom_property("decision") == "ok"
+
+
+def test_a_sick_model_is_not_blessed_and_the_first_step_is_named(train, gate):
+    run = train("sick")
+    verdict, blessing, _ = gate(run.model, run.health)
+    assert verdict.decision == "block"
+    offence = verdict.findings[0].first_offence
+    assert (offence.step, offence.variable) == (0, "tiny/first/kernel")
+    assert files(blessing) == ["NOT_BLESSED"]
+    assert blessing.get_int_custom_property("blessed") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("never_instruments", "T-NOT-INSTRUMENTED"), ("trains_no_step", "T-ZERO-STEPS")],
+)
+def test_a_training_nobody_watched_is_blocked_with_the_reason(train, gate, name, code):
+    run = train(name)
+    verdict, blessing, _ = gate(run.model, run.health)
+    assert verdict.decision == "block"
+    assert code in failed_codes(verdict)
+    assert blessing.get_int_custom_property("blessed") == 0
+
+
+@pytest.fixture
+def damaged(sound, artifact, tmp_path):
+    """A copy of the sound training's model and record, to damage."""
+    model = artifact(type(sound.model), tmp_path / "model")
+    health = artifact(type(sound.health), tmp_path / "health")
+    shutil.copytree(sound.model.uri, model.uri, dirs_exist_ok=True)
+    shutil.copytree(sound.health.uri, health.uri, dirs_exist_ok=True)
+    return model, health
+
+
+def _remove(folder):
+    shutil.rmtree(folder)
+
+
+def _empty(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def _unfinished(folder):
+    (folder / "manifest.json").unlink()
+
+
+def _cut_off(folder):
+    (part,) = (folder / "parts").iterdir()
+    part.write_bytes(part.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (_remove, "T-MISSING"),
+        (_empty, "T-MISSING"),
+        (_unfinished, "T-UNFINALIZED"),
+        (_cut_off, "T-TRUNCATED"),
+    ],
+)
+def test_a_damaged_record_is_a_blocked_verdict_with_its_code(damaged, gate, damage, code):
+    model, health = damaged
+    damage(Path(health.uri))
+    verdict, blessing, _ = gate(model, health)
+    assert verdict.decision == "block"
+    assert code in failed_codes(verdict)
+    assert blessing.get_int_custom_property("blessed") == 0
+
+
+def test_no_record_at_all_is_blocked(sound, gate):
+    verdict, _, _ = gate(sound.model, None)
+    assert failed_codes(verdict)[0] == "T-MISSING"
+
+
+def test_a_model_that_is_gone_is_blocked(damaged, gate):
+    model, health = damaged
+    shutil.rmtree(model.uri)
+    assert "I-MODEL-TREE" in failed_codes(gate(model, health)[0])
+
+
+def test_another_trainings_record_is_blocked_by_both_ties(sound, train, gate):
+    other = train("sound", guard={"seed": 2})
+    verdict, _, _ = gate(other.model, sound.health)
+    assert {"I-MODEL-DIGEST", "I-RUN-MISMATCH"} <= set(failed_codes(verdict))
+
+
+def test_a_policy_that_cannot_be_used_is_blocked(sound, gate):
+    verdict, blessing, _ = gate(sound.model, sound.health, text="rules: []")
+    assert failed_codes(verdict) == ["P-INVALID"]
+    assert blessing.get_int_custom_property("blessed") == 0
+
+
+class TestEvaluator:
+    """Both must bless, and the same model."""
+
+    def bless(self, artifact, tmp_path, **properties):
+        from tfx.types.standard_artifacts import ModelBlessing
+
+        made = artifact(ModelBlessing, tmp_path / "other", **properties)
+        return {"evaluator": None, "evaluator_blessing": [made]}
+
+    def test_its_no_is_a_no_though_the_training_is_healthy(self, sound, gate, artifact, tmp_path):
+        said = self.bless(artifact, tmp_path, blessed=0, current_model=sound.model.uri)
+        verdict, blessing, _ = gate(sound.model, sound.health, **said)
+        assert verdict.healthy
+        assert not verdict.blessed
+        assert "Evaluator did not bless this model: its thresholds were not met" in verdict.headline
+        assert blessing.get_int_custom_property("blessed") == 0
+
+    def test_its_yes_to_another_model_is_a_no(self, sound, gate, artifact, tmp_path):
+        said = self.bless(artifact, tmp_path, blessed=1, current_model="/elsewhere/model/3")
+        verdict, _, _ = gate(sound.model, sound.health, **said)
+        assert not verdict.blessed
+        assert "it blessed the model at /elsewhere/model/3" in verdict.others[0].message
+
+    def test_its_yes_to_another_id_is_a_no(self, sound, gate, artifact, tmp_path):
+        said = self.bless(
+            artifact,
+            tmp_path,
+            blessed=1,
+            current_model=sound.model.uri,
+            current_model_id=sound.model.id + 1,
+        )
+        assert not gate(sound.model, sound.health, **said)[0].blessed
+
+    def test_its_silence_is_a_no(self, sound, gate, artifact, tmp_path):
+        verdict, _, _ = gate(sound.model, sound.health, **self.bless(artifact, tmp_path))
+        assert verdict.others[0].message == "it gave no blessing, since it has no thresholds"
+
+    @pytest.mark.parametrize("inputs", [{}, {"evaluator_blessing": []}], ids=["unwired", "skipped"])
+    def test_its_absence_is_a_no(self, sound, gate, inputs):
+        verdict, _, _ = gate(sound.model, sound.health, evaluator=None, **inputs)
+        assert not verdict.blessed
+        assert "require_evaluator: false" in verdict.others[0].message
+
+    def test_a_policy_may_do_without(self, sound, gate, policy):
+        text = f"{policy}\nrequire_evaluator: false\n"
+        verdict, blessing, _ = gate(sound.model, sound.health, text=text, evaluator=None)
+        assert verdict.others == ()
+        assert blessing.get_int_custom_property("blessed") == 1
+
+    def test_an_infra_validators_no_is_a_no(self, sound, gate, artifact, tmp_path):
+        from tfx.types.standard_artifacts import InfraBlessing
+
+        refused = artifact(InfraBlessing, tmp_path / "infra", blessed=0)
+        verdict, _, _ = gate(sound.model, sound.health, infra_blessing=[refused])
+        assert not verdict.blessed
+        assert "InfraValidator did not bless this model" in verdict.headline

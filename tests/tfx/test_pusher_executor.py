@@ -1,0 +1,65 @@
+"""The Pusher's edge: what TFX's own reads of a `PushedModel` is there, and the reason beside it."""
+
+import json
+
+import pytest
+
+from gradgate.contracts import bind_tree
+
+pytestmark = pytest.mark.tfx
+
+
+@pytest.fixture
+def pusher(artifact, tmp_path):
+    """Runs the Pusher's executor; returns the `PushedModel`."""
+    from tfx.types.standard_artifacts import PushedModel
+
+    from gradgate.tfx.pusher.executor import Executor
+
+    def run(model, blessings, verdict):
+        pushed = artifact(PushedModel, tmp_path / "pushed")
+        destination = {"filesystem": {"baseDirectory": str(tmp_path / "serving")}}
+        executor = Executor()
+        executor.Do(
+            {"model": [model], "model_blessing": blessings, "verdict": [verdict]},
+            {"pushed_model": [pushed]},
+            {"push_destination": json.dumps(destination)},
+        )
+        return pushed
+
+    return run
+
+
+def test_a_blessed_model_is_pushed_and_archived(sound, gate, pusher, tmp_path):
+    verdict, blessing, artifact = gate(sound.model, sound.health)
+    pushed = pusher(sound.model, [blessing], artifact)
+    assert pushed.get_int_custom_property("pushed") == 1
+    version = pushed.get_string_custom_property("pushed_version")
+    destination = pushed.get_string_custom_property("pushed_destination")
+    assert destination == str(tmp_path / "serving" / version)
+    for folder in (destination, pushed.uri):
+        assert bind_tree(folder).digest == verdict.subject.model_digest
+
+
+def test_a_blocked_model_is_not_pushed_and_nothing_is_raised(train, gate, pusher, tmp_path):
+    run = train("sick")
+    _, blessing, artifact = gate(run.model, run.health)
+    pushed = pusher(run.model, [blessing], artifact)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert "the gate did not bless this model" in pushed.get_string_custom_property("reason")
+    assert not pushed.has_custom_property("pushed_version")
+    assert not (tmp_path / "serving").exists()
+
+
+def test_a_blessing_nobody_wrote_is_read_as_no(sound, gate, pusher, artifact, tmp_path):
+    from tfx.types.standard_artifacts import ModelBlessing
+
+    _, _, verdict = gate(sound.model, sound.health)
+    empty = artifact(ModelBlessing, tmp_path / "empty")
+    pushed = pusher(sound.model, [empty], verdict)
+    assert pushed.get_int_custom_property("pushed") == 0
+
+
+def test_no_blessing_at_all_is_read_as_no(sound, gate, pusher):
+    _, _, verdict = gate(sound.model, sound.health)
+    assert pusher(sound.model, [], verdict).get_int_custom_property("pushed") == 0
