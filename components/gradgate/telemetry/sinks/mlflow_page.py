@@ -56,7 +56,8 @@ def push_tags(destination: str, version: str) -> dict[str, str]:
 
 def note(verdict: Verdict) -> str:
     """Returns the description: the decision and its reason first, since the page cuts it there."""
-    lines = [f"## {_headline_word(verdict)}", "", _escape(verdict.headline), ""]
+    reason = verdict.headline.partition(" ")[2]  # after the decision, which the heading says
+    lines = [f"## {_headline_word(verdict)}", "", _escape(reason), ""]
     first = next((finding for finding in verdict.findings if finding.level == "block"), None)
     if first is not None and first.prescription:
         lines += [f"**What to change:** {_escape(first.prescription)}", ""]
