@@ -1,10 +1,16 @@
 """What tests of several rooms share."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Before TensorFlow is imported: its fused ReLU, which turns NaN into 0, is part of what is tested,
+# and TensorFlow turns it on by itself on some processors only.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # A loaded machine is slow now and then, so a test's time says nothing; `--hypothesis-profile` and
 # `--hypothesis-seed` choose otherwise.

@@ -117,7 +117,7 @@ def test_a_number_that_nan_went_into_points_at_the_cause(value):
     assert "follow the rules on non-finite values first" in advice("variable.norm", value=value)
 
 
-# --- The numbers -----------------------------------------------------------------------------------
+# --- The numbers -----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("config", "rate"),
     [

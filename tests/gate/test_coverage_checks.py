@@ -19,22 +19,22 @@ def test_a_whole_training_passes(make, training):
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [
-        (dict(instrumented=False), "T-NOT-INSTRUMENTED", "never called gradgate.instrument"),
-        (dict(status="failed", status_message="OOM"), "T-TRAINER-FAILED", "raised an error: OOM"),
-        (dict(status="failed"), "T-TRAINER-FAILED", "no message was kept"),
-        (dict(status="stopped"), "T-STOPPED", "a step was not finite"),
+        ({"instrumented": False}, "T-NOT-INSTRUMENTED", "never called gradgate.instrument"),
+        ({"status": "failed", "status_message": "OOM"}, "T-TRAINER-FAILED", "raised an error: OOM"),
+        ({"status": "failed"}, "T-TRAINER-FAILED", "no message was kept"),
+        ({"status": "stopped"}, "T-STOPPED", "a step was not finite"),
         (
-            dict(observed_steps=301),
+            {"observed_steps": 301},
             "T-TRUNCATED",
             "the manifest speaks of 301 steps and the record holds 300",
         ),
         (
-            dict(planned_steps=307),
+            {"planned_steps": 307},
             "T-COVERAGE",
             "300 of 307 planned steps were observed (97.7%), and at least 98% must be",
         ),
         (
-            dict(lost_steps=1),
+            {"lost_steps": 1},
             "T-COVERAGE",
             "1 steps in a row are missing, and at most 0 may be",
         ),

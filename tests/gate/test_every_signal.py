@@ -107,7 +107,7 @@ def test_a_fact_has_a_value_a_column_or_says_why_not(signal, training):
     assert facts.evidence == "reported"
     training.replace(variables=())
     training.summary = Summary()
-    with pytest.raises(Unmeasured, match="no model was given|names no trainable variable"):
+    with pytest.raises(Unmeasured, match=r"no model was given|names no trainable variable"):
         signal.facts(training.evidence(), None)
 
 

@@ -106,15 +106,15 @@ def test_a_rule_may_break_at_any_stage(make, bound, passing, monkeypatch, stage)
     assert verdict.decision == "block"
 
 
-# --- What cannot be read --------------------------------------------------------------------------
-class OfReader(Exception):
+# --- What cannot be read ---------------------------------------------------------------------
+class ReaderError(Exception):
     code, message = "T-TRUNCATED", "part 3 is cut off"
 
 
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (OfReader("x"), "T-TRUNCATED", "part 3 is cut off"),
+        (ReaderError("x"), "T-TRUNCATED", "part 3 is cut off"),
         (ValueError("bad bytes"), "T-CORRUPT", "bad bytes"),
         (KeyError(), "T-CORRUPT", "KeyError"),
     ],
@@ -196,7 +196,7 @@ def test_without_a_policy_there_is_a_blocked_verdict(code, make):
     assert verdict.subject.model_digest == DIGEST
 
 
-# --- The model ------------------------------------------------------------------------------------
+# --- The model -------------------------------------------------------------------------------
 def codes_failed(verdict):
     return [check.code for check in verdict.integrity if check.status == "fail"]
 
@@ -260,7 +260,7 @@ def test_without_a_model_the_reported_weights_count_and_nothing_is_blessed(make,
     assert ignored == verdict
 
 
-# --- Other judges ---------------------------------------------------------------------------------
+# --- Other judges ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("other", "said"),
     [
@@ -285,7 +285,7 @@ def test_another_judge_cannot_bless_what_is_blocked(make, bound, passing):
     assert not full(make, bound, passing, others=(yes,)).blessed
 
 
-# --- Order and headline ---------------------------------------------------------------------------
+# --- Order and headline ----------------------------------------------------------------------
 def test_what_blocks_stands_first_and_causes_before_symptoms(make, bound):
     bound.norms[100:, 0] = math.nan
     bound.loss[150:] = math.nan
@@ -369,7 +369,7 @@ def test_a_percentage_says_what_it_is_of(make, bound):
     assert full(make, bound, rule).findings[0].aggregate["percent_of"] == "planned steps"
 
 
-# --- Determinism ----------------------------------------------------------------------------------
+# --- Determinism -----------------------------------------------------------------------------
 def test_same_inputs_same_bytes_whatever_the_batches(make, bound, passing):
     bound.norms[11, 1] = math.inf
     documents = {

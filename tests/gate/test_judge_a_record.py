@@ -42,9 +42,7 @@ def verdict_on(policy, path):
         evidence = Evidence.of(open_record(path))
     except RecordError as error:
         evidence = RecordProblem(code=error.code, message=error.message)
-    return judge(
-        policy, evidence, model=None, as_of="2026-11-23T00:00:00Z", training_only=True
-    )
+    return judge(policy, evidence, model=None, as_of="2026-11-23T00:00:00Z", training_only=True)
 
 
 def test_a_sound_record_passes_every_rule(policy, training, write):

@@ -100,7 +100,7 @@ def test_json_reads_back_to_the_same_verdict(judged, name):
     assert again.computed_id() == verdict.verdict_id
 
 
-# --- HTML ------------------------------------------------------------------------------------------
+# --- HTML ------------------------------------------------------------------------------------
 class Reader(html.parser.HTMLParser):
     """Collects tags, attributes and text, and checks that tags are closed."""
 
@@ -223,7 +223,7 @@ def test_a_lone_surrogate_is_replaced():
     assert clean_text("a\ud800b") == "a?b"
 
 
-# --- Words -----------------------------------------------------------------------------------------
+# --- Words -----------------------------------------------------------------------------------
 def test_a_verdict_without_rules_can_be_shown_in_every_form():
     verdict = blocked_verdict("P-INVALID", "policy.yaml:1:1: rules is missing", as_of="2026")
     for form in FORMATS:

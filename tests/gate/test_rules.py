@@ -10,7 +10,7 @@ def outcome(finding):
     return finding.status, finding.level
 
 
-# --- The user's own rule: clip saturation ------------------------------------------------------
+# --- The user's own rule: clip saturation ----------------------------------------------------
 # 300 steps, burn-in is 10, so 290 count: 145 of them clipped is exactly 0.5.
 @pytest.mark.parametrize(("clipped", "expected"), [(145, ("pass", "ok")), (146, ("fail", "block"))])
 def test_clip_saturation_is_a_share_of_steps_after_burn_in(make, training, clipped, expected):
@@ -36,7 +36,7 @@ def test_saturation_names_the_step_since_which_it_never_held_again(make, trainin
     )
 
 
-# --- Non-finite numbers -------------------------------------------------------------------------
+# --- Non-finite numbers ----------------------------------------------------------------------
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_one_non_finite_gradient_blocks_and_is_named(make, training, bad):
     training.norms[184, 2] = bad
@@ -81,9 +81,9 @@ def test_a_loss_that_nobody_showed_neither_passes_nor_fails(make, training):
     assert finding.message.startswith("not measured: the training loop never showed its loss")
 
 
-# --- Too large -----------------------------------------------------------------------------------
+# --- Too large -------------------------------------------------------------------------------
 def test_one_large_gradient_is_noise_and_two_running_are_an_explosion(make, training):
-    asked = dict(signal="variable.norm", fn="sustained_max", op="<", value=1e3)
+    asked = {"signal": "variable.norm", "fn": "sustained_max", "op": "<", "value": 1e3}
     training.norms[[40, 42], 0] = 5e3
     assert outcome(make.finding(training, **asked, aggregate={"steps": 2})) == ("pass", "ok")
     training.norms[43, 0] = 2e3
@@ -93,7 +93,7 @@ def test_one_large_gradient_is_noise_and_two_running_are_an_explosion(make, trai
     assert finding.first_offence.step == 43
 
 
-# --- Too small -----------------------------------------------------------------------------------
+# --- Too small -------------------------------------------------------------------------------
 def vanishing(make, training, tail=3, **fields):
     return make.finding(
         training,
@@ -132,14 +132,14 @@ def test_a_bias_is_out_of_scope_by_its_rank(make, training):
 
 def test_dead_kernel_by_exclusion_of_another(make, training):
     training.zero_fraction[:, 2] = 1.0
-    asked = dict(
-        signal="variable.zero_fraction",
-        fn="persistence",
-        op="<",
-        value=0.5,
-        aggregate={"op": ">=", "value": 1, "tail": 5},
-        min_samples=3,
-    )
+    asked = {
+        "signal": "variable.zero_fraction",
+        "fn": "persistence",
+        "op": "<",
+        "value": 0.5,
+        "aggregate": {"op": ">=", "value": 1, "tail": 5},
+        "min_samples": 3,
+    }
     assert make.finding(training, **asked).first_offence.variable == "head/kernel"
     assert outcome(make.finding(training, **asked, scope={"exclude": ["head/**"]})) == (
         "pass",
@@ -147,7 +147,7 @@ def test_dead_kernel_by_exclusion_of_another(make, training):
     )
 
 
-# --- Unused --------------------------------------------------------------------------------------
+# --- Unused ----------------------------------------------------------------------------------
 def test_an_unused_variable_is_named_and_not_judged_by_its_gradient(make, training):
     training.without_gradient(2)
     training.norms[:, 2] = 0
@@ -160,7 +160,7 @@ def test_an_unused_variable_is_named_and_not_judged_by_its_gradient(make, traini
     assert norm.variables_judged == 2
 
 
-# --- Does it learn? ------------------------------------------------------------------------------
+# --- Does it learn? --------------------------------------------------------------------------
 def test_improvement_by_hand(make, training):
     # 300 losses: medians of the first and last 30. Constant 1.0, then 0.99: fell by 1 %.
     training.loss[:] = 1.0
@@ -182,7 +182,7 @@ def test_no_better_than_a_constant(make, training):
     assert finding.observed.value == pytest.approx(0.69 / 0.7, rel=1e-6)
 
 
-# --- Not measured --------------------------------------------------------------------------------
+# --- Not measured ----------------------------------------------------------------------------
 def test_too_few_samples_are_unknown(make, training):
     finding = make.finding(
         training, "clip.saturation", "mean", "<=", 0.5, window={"last": 19}, severity="warn"
@@ -220,7 +220,7 @@ def test_every_variable_must_pass(make, training):
     assert (finding.variables_failed, finding.variables_judged) == (1, 3)
 
 
-# --- Milder while it learns ----------------------------------------------------------------------
+# --- Milder while it learns ------------------------------------------------------------------
 def exploding(make, training):
     training.norms[200:210, 0] = 1e4
     return make.finding(training, "variable.norm", "max", "<", 1e3, when_improving="warn")

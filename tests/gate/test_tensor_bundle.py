@@ -122,7 +122,7 @@ def test_any_other_file_is_no_index(copied, content):
         count_weights(path)
 
 
-# --- The sum ---------------------------------------------------------------------------------------
+# --- The sum ---------------------------------------------------------------------------------
 def test_the_sum_is_that_of_the_standard():
     assert crc32c(b"123456789") == 0xE3069283  # the check value of CRC-32C
     assert crc32c(b"\0" * 32) == 0x8A9136AA  # RFC 3720, B.4

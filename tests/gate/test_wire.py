@@ -70,7 +70,7 @@ def test_a_field_of_the_other_kind_is_refused():
     assert as_signed(5) == 5
 
 
-# --- The table -------------------------------------------------------------------------------------
+# --- The table -------------------------------------------------------------------------------
 def varint(value):
     out = bytearray()
     while value >= 0x80:
@@ -143,7 +143,7 @@ def test_more_restarts_than_bytes():
         read_table(table(bad))
 
 
-# --- Names -----------------------------------------------------------------------------------------
+# --- Names -----------------------------------------------------------------------------------
 def message(*fields):
     return b"".join(
         varint(number << 3 | 2) + varint(len(value)) + value for number, value in fields

@@ -23,7 +23,7 @@ MAX_BYTES: Final = 256 * 1024
 _MAX_DEPTH: Final = 20
 _MAX_NODES: Final = 4_000  # about a second for the parser, and some 300 rules
 _MAX_LINES: Final = 5_000
-_MAX_BRACKETS: Final = 1_000  # the parser's time rises with the square of open ones
+_MAX_OPEN: Final = 100  # brackets: the parser's time rises with the square of open ones
 _MAX_PROBLEMS: Final = 20
 _MAX_INT: Final = 2**53
 _MAX_SIZE: Final = 1e30
@@ -87,7 +87,7 @@ def _decoded(data: str | bytes) -> str:
     text = text.replace("\r\n", "\n")
     for what, count, most in (
         ("lines", text.count("\n"), _MAX_LINES),
-        ("brackets", text.count("[") + text.count("{"), _MAX_BRACKETS),
+        ("open brackets", _open_brackets(text), _MAX_OPEN),
     ):
         if count > most:
             raise Unreadable([Problem(text=f"has {count} {what}, and a policy has at most {most}")])
@@ -107,6 +107,15 @@ def _decoded(data: str | bytes) -> str:
             ]
         )
     return text
+
+
+def _open_brackets(text: str) -> int:
+    """Most brackets open at once, counted before any parsing: also those within quotes."""
+    depth = most = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(depth - 1, 0)
+        most = max(most, depth)
+    return most
 
 
 def _problem(text: str, mark: Any, field: str = "") -> Problem:

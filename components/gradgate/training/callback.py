@@ -38,7 +38,7 @@ class DrainCallback(keras.callbacks.Callback):
         """Starts a fit."""
         self._steps_before = self._guard.flush()
         self._first_epoch, self._steps_per_epoch = None, self.params.get("steps")
-        self._batches, self._limit = 0, 1
+        self._batches = 0
         self._guard.plan.begin_fit()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
