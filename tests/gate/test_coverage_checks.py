@@ -51,6 +51,13 @@ def test_an_early_end_within_the_policy_passes(make, training):
     assert failed(make, training.replace(planned_steps=None)) == {}
 
 
+def test_without_a_plan_the_check_says_what_it_could_not_see(make, training):
+    verdict = make.verdict(training.replace(planned_steps=None), make.rule("step.skipped"))
+    coverage = next(check for check in verdict.integrity if check.code == "T-COVERAGE")
+    assert coverage.status == "pass"
+    assert coverage.message.startswith("nobody said how many steps were planned")
+
+
 def test_too_few_steps(make, training):
     found = failed(make, training, min_steps=301)
     assert found == {"T-COVERAGE": "300 steps were observed, and at least 301 must be"}

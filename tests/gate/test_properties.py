@@ -120,11 +120,19 @@ def check_a_bad_number_never_improves(make, data):
     training, asked = data.draw(cases(make))
     before = levels(make, training, asked)
     failing = [rule for i, rule in enumerate(asked) if before[f"rule-{i}"]]  # only these can
-    signal = data.draw(st.sampled_from(failing or asked))["signal"]
-    array = getattr(training, ARRAYS.get(signal, "norms"))
+    rule = data.draw(st.sampled_from(failing or asked))
+    array = getattr(training, ARRAYS.get(rule["signal"], "norms"))
     bad = data.draw(st.sampled_from([math.nan, math.inf, -math.inf]))
     row = data.draw(st.integers(0, len(array) - 1))
-    array[row if data.draw(st.booleans()) else slice(row, None)] = bad
+    match data.draw(st.sampled_from(["one", "all after", "those that offend"])):
+        case "one":
+            array[row] = bad
+        case "all after":
+            array[row:] = bad
+        case _:
+            limit = rule["expect"]["value"]
+            offends = array >= limit if rule["expect"]["op"] in {"<", "<="} else array <= limit
+            array[offends] = bad
     assert never_milder(levels(make, training, asked), before)
 
 

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradgate.gradients import Chain, ClipByGlobalNorm, ClipByNorm, ClipByValue
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=8)
 LIMITS = st.floats(1e-3, 1e3)
-eagerly = settings(max_examples=60, deadline=None)
 
 
 def test_the_global_norm_is_over_all_variables_and_scales_them_alike():
@@ -85,7 +84,6 @@ def test_a_chain_is_clipped_when_any_of_its_clips_is(order):
     assert report.is_clipped
 
 
-@eagerly
 @given(NUMBERS, LIMITS)
 def test_norm_after_is_never_above_the_limit_and_direction_is_kept(values, max_norm):
     (g,), report = ClipByGlobalNorm(max_norm=max_norm)([tf.constant(values)])
@@ -93,7 +91,6 @@ def test_norm_after_is_never_above_the_limit_and_direction_is_kept(values, max_n
     np.testing.assert_allclose(g, np.float32(values) * report.scale.numpy(), rtol=1e-5, atol=1e-30)
 
 
-@eagerly
 @given(st.lists(NUMBERS, min_size=1, max_size=4), LIMITS)
 def test_by_norm_no_variable_is_above_the_limit_and_each_direction_is_kept(variables, max_norm):
     gradients = [tf.constant(values) for values in variables]
@@ -106,15 +103,14 @@ def test_by_norm_no_variable_is_above_the_limit_and_each_direction_is_kept(varia
         assert cosine > 1 - 1e-4 or np.linalg.norm(before) < 1e-18
 
 
-@eagerly
 @given(NUMBERS, LIMITS)
 def test_by_value_is_what_numpy_does(values, max_abs):
     (g,), _ = ClipByValue(max_abs=max_abs)([tf.constant(values)])
     limit = np.float32(max_abs)
-    np.testing.assert_array_equal(g, np.clip(np.float32(values), -limit, limit))
+    # TensorFlow flushes a denormal number to zero.
+    np.testing.assert_allclose(g, np.clip(np.float32(values), -limit, limit), rtol=0, atol=1e-37)
 
 
-@eagerly
 @given(NUMBERS, LIMITS)
 def test_a_scale_is_in_0_to_1_and_1_when_untouched(values, limit):
     for clip in (

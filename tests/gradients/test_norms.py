@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradgate.gradients import norms_of, sum_duplicate_rows
@@ -58,7 +58,6 @@ def test_a_gradient_that_is_not_finite_has_norm_nan_and_no_other_has(bad):
     assert np.isnan(norms.overall)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(FINITE, max_size=4))
 def test_finite_gradients_have_the_norm_that_float64_gives(variables):
     norms = norms_of([tf.constant(values, tf.float32) for values in variables])

@@ -106,7 +106,7 @@ def _answers(reading: _Reading, evidence: Evidence) -> list[Answered]:
         for asking in reading.askings
         if (case := asking.step_case) and asking.failed is not None and asking.failed.any()
     ]
-    offences: list[Offence | None] = []
+    offences: list[Offence] = []
     try:
         offences = first_offences([(case, columns) for _, case, columns in failed], evidence)
     except Exception as error:  # noqa: BLE001 - the record changed since it was read

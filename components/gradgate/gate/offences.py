@@ -25,9 +25,7 @@ class _Place:
     value: float
 
 
-def first_offences(
-    failed: Sequence[tuple[StepCase, Bools]], evidence: Evidence
-) -> list[Offence | None]:
+def first_offences(failed: Sequence[tuple[StepCase, Bools]], evidence: Evidence) -> list[Offence]:
     """Returns the earliest offence of each failing rule, in the same order.
 
     Args:
@@ -40,12 +38,11 @@ def first_offences(
     for batch in evidence.batches():
         for search in searches:
             search.feed(batch)
-    views = [_View(search.case, place) for search in searches if (place := search.earliest())]
+    views = [_View(search.case, search.earliest()) for search in searches]
     for batch in evidence.batches():
         for view in views:
             view.feed(batch)
-    found = {id(view.case): view.offence() for view in views}
-    return [found.get(id(case)) for case, _ in failed]
+    return [view.offence() for view in views]
 
 
 class _Search:
@@ -75,11 +72,9 @@ class _Search:
         )
         self._value = np.where(still_broken, self._value, samples.value[row, columns])
 
-    def earliest(self) -> _Place | None:
+    def earliest(self) -> _Place:
         """The earliest offence among the columns that failed; the first column of several."""
         candidates = np.flatnonzero(self._columns & (self._since >= 0))
-        if not len(candidates):
-            return None
         column = int(candidates[self._since[candidates].argmin()])
         return _Place(
             step=int(self._since[column]), column=column, value=float(self._value[column])

@@ -47,12 +47,11 @@ def explain(detail: Mapping[str, Any], value: Any) -> tuple[Path, str]:
     return path, f"got {shown(got)}; {message[:1].lower()}{message[1:]}"
 
 
-def place_of(path: Path, places: Places) -> tuple[int | None, int | None]:
+def place_of(path: Path, places: Places) -> tuple[int, int]:
     """Line and column of a field, or of the nearest that is in the text and holds it."""
-    for length in range(len(path), -1, -1):
-        if path[:length] in places:
-            return places[path[:length]]
-    return None, None
+    while path and path not in places:
+        path = path[:-1]
+    return places[path]
 
 
 def _inside(location: tuple[str | int, ...], value: Any) -> Path:

@@ -193,7 +193,7 @@ class _Reader:
             if key in values:
                 line, _ = self.places[here]
                 self._note(f"stands twice, first in line {line}; keep one", event, here)
-            elif not isinstance(event, events.AliasEvent):
+            else:
                 self.places[here] = (event.start_mark.line + 1, event.start_mark.column + 1)
             values[key] = self._node(next(stream), stream, here)
         return values

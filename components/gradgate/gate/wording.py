@@ -15,10 +15,8 @@ from gradgate.gate.compare import in_words
 from gradgate.gate.signals import Signal, StepSignal
 
 
-def number(value: float | None) -> str:
+def number(value: float) -> str:
     """A measured number with four digits; a count in full."""
-    if value is None:
-        return "nothing"
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("infinity" if value > 0 else "-infinity")
     if value == int(value) and abs(value) < 1e15:

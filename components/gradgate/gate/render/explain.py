@@ -49,7 +49,7 @@ def _finding(finding: Finding) -> str:
         rows.append(("first", view.where(finding)))
         rows.append(("around it", _around(finding)))
     if len(finding.worst) > 1:
-        worst = ", ".join(f"{w.variable} {number(w.value)}" for w in finding.worst)
+        worst = ", ".join(f"{w.variable} {view.value_of(w)}" for w in finding.worst)
         rows.append(("worst", worst))
     rows += [
         ("why it matters", finding.description),

@@ -1,8 +1,10 @@
 """What every form of a report shows, in words: so that they all say the same."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from gradgate.contracts import Finding, Verdict
+from gradgate.contracts.verdict import Observed
 from gradgate.gate.wording import number
 
 PROMISE: Final = (
@@ -19,9 +21,8 @@ def limit(finding: Finding) -> str:
     """What was expected, such as `≤ 0.5`."""
     expect = finding.expect
     if expect.get("op") == "between":
-        return f"{number(expect.get('low'))} to {number(expect.get('high'))}"
-    sign = _SIGNS.get(str(expect.get("op")), "?")
-    return f"{sign} {number(expect.get('value'))}"
+        return f"{_limit(expect, 'low')} to {_limit(expect, 'high')}"
+    return f"{_SIGNS.get(str(expect.get('op')), '?')} {_limit(expect, 'value')}"
 
 
 def observed(finding: Finding) -> str:
@@ -30,8 +31,18 @@ def observed(finding: Finding) -> str:
         return "not measured" if finding.status == "unknown" else "rule broke"
     seen = finding.observed
     if finding.aggregate.get("fn") == "sum" and seen.samples > 1:
-        return f"{number(seen.value)} of {seen.samples} steps"
-    return number(seen.value)
+        return f"{value_of(seen)} of {seen.samples} steps"
+    return value_of(seen)
+
+
+def value_of(seen: Observed) -> str:
+    """The number itself; `?` where a verdict has none."""
+    return "?" if seen.value is None else number(seen.value)
+
+
+def _limit(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    return number(value) if isinstance(value, int | float) else "?"
 
 
 def aggregate(finding: Finding) -> str:
@@ -39,7 +50,7 @@ def aggregate(finding: Finding) -> str:
     known = dict(finding.aggregate)
     name = str(known.get("fn", "?")).replace("_", " ")
     if "op" in known:
-        name += f" of {_SIGNS.get(str(known['op']), '?')} {number(known.get('value'))}"
+        name += f" of {_SIGNS.get(str(known['op']), '?')} {_limit(known, 'value')}"
         return f"{name} in {finding.signal}"
     return f"{name} of {finding.signal}"
 
