@@ -77,7 +77,7 @@ def any_instead_of_all(monkeypatch):
     monkeypatch.setattr(gradgate.gate.asking, "holds", holds)
 
 
-def dies_of(monkeypatch, mutate, check, make, examples=500):
+def dies_of(monkeypatch, mutate, check, make, examples=3000):
     with monkeypatch.context() as patched:
         mutate(patched)
 

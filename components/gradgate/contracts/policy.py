@@ -94,8 +94,8 @@ class SustainedMax(Contract):
 class Persistence(Contract):
     """How persistently samples compare so; a fault that healed does not count.
 
-    The fraction of samples that do, over the window or over its last `tail` steps, whichever is
-    smaller.
+    The fraction of samples that do, over the window or over its last `tail` samples, whichever
+    is smaller.
     """
 
     fn: Literal["persistence"]
