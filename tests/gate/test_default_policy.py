@@ -61,7 +61,9 @@ def test_saturation_is_named_as_the_first_reason(make, policy, training):
     training.clip_scale[:] = 0.002
     verdict, sick = failed(make, policy, training)
     assert sick == {"clip-saturation": "block", "clip-strength": "warn"}
-    assert verdict.headline.startswith("BLOCK clip-saturation: clip saturation 1 (expected at most")
+    assert verdict.headline.startswith(
+        "BLOCK clip-saturation: clipped on 100% of steps (expected at most"
+    )
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_warning_does_not_block(make, bound, passing):
     bound.applied[3] = False
     verdict = full(make, bound, passing, make.rule("step.skipped", severity="warn", id="skips"))
     assert (verdict.decision, verdict.blessed, verdict.healthy) == ("warn", True, True)
-    assert verdict.headline == "WARN skips: skipped step at step 3"
+    assert verdict.headline == "WARN skips: skipped at step 3"
 
 
 def test_a_rule_that_raises_blocks_the_model_and_the_others_are_still_heard(
@@ -315,16 +315,16 @@ def test_what_blocks_stands_first_and_causes_before_symptoms(make, bound):
     [
         (
             ("clip.saturation", "mean", "<=", 0.5),
-            "BLOCK r: clip saturation 1 (expected at most 0.5) at step 0",
+            "BLOCK r: clipped on 100% of steps (expected at most 50%) at step 0",
         ),
         (
             ("loss", "improvement", ">=", 0.95),
             # Medians of 30: 1 - 14.5 x 0.9 / 299 = 0.9564 and 0.1436, a fall of 0.8498.
-            "BLOCK r: loss fell by 85.0% (expected at least 0.95) at step 0",
+            "BLOCK r: loss fell by 84.98% (expected at least 95%) at step 0",
         ),
         (
             ("variable.norm", "persistence", "<", 0.5),
-            "BLOCK r: gradient norm at least 0.5 on 100.0% of samples at step 0 in first/kernel",
+            "BLOCK r: gradient norm at least 0.5 on 100% of samples at step 0 in first/kernel",
         ),
         (
             ("loss", "min", ">=", 0.2),

@@ -31,9 +31,7 @@ def test_saturation_names_the_step_since_which_it_never_held_again(make, trainin
     finding = make.finding(training, "clip.saturation", "mean", "<=", 0.5)
     assert finding.first_offence.step == 200
     assert [sample.step for sample in finding.first_offence.excerpt] == list(range(180, 221))
-    assert finding.message == (
-        "mean of clip.saturation is 0.6667 of applied steps over 300 samples; expected at most 0.5"
-    )
+    assert finding.message == "clipped on 66.67% of 300 steps; expected at most 50%"
 
 
 # --- Non-finite numbers ----------------------------------------------------------------------

@@ -54,8 +54,9 @@ def badness(expect: Compare | Between, values: Float64s) -> Float64s:
     return np.where(np.isfinite(values), distance, np.inf)
 
 
-def in_words(expect: Compare | Between) -> str:
-    """The expectation as a person says it, such as `at most 0.5`."""
+def in_words(expect: Compare | Between, *, as_percent: bool = False) -> str:
+    """The expectation as a person says it, such as `at most 0.5` or `at most 50%`."""
+    scale, unit = (100, "%") if as_percent else (1, "")
     if isinstance(expect, Between):
-        return f"from {expect.low:g} to {expect.high:g}"
-    return f"{_WORDS[expect.op]} {expect.value:g}"
+        return f"from {scale * expect.low:g}{unit} to {scale * expect.high:g}{unit}"
+    return f"{_WORDS[expect.op]} {scale * expect.value:g}{unit}"

@@ -26,15 +26,16 @@ def number(value: float) -> str:
 
 def what(rule: Rule, signal: Signal, value: float) -> str:
     """What went wrong, as a headline says it."""
-    aggregate = rule.aggregate
-    if isinstance(aggregate, Persistence):
-        limit = f"{_OPERATORS[aggregate.op]} {aggregate.value:g}"
-        return f"{signal.noun} {limit} on {_percent(value)} of samples"
-    if isinstance(aggregate, Improvement):
-        return f"{signal.noun} fell by {_percent(value)} (expected {in_words(rule.expect)})"
     if _is_count(rule, signal):
         return signal.noun
-    return f"{signal.noun} {number(value)} (expected {in_words(rule.expect)})"
+    expected = f"(expected {_expected(rule, signal)})"
+    if isinstance(rule.aggregate, Persistence):
+        return _share(
+            rule, signal, value
+        )  # the fault is in the words, the limit would only blur it
+    if _is_share(rule, signal):
+        return f"{_share(rule, signal, value)} {expected}"
+    return f"{signal.noun} {number(value)} {expected}"
 
 
 def message(
@@ -51,13 +52,16 @@ def message(
     where = f" in {variable}" if variable else ""
     if judged > 1:
         where += f" ({failed} of {judged} variables failed)" if failed else f" (worst of {judged})"
-    if _is_count(rule, signal) and isinstance(signal, StepSignal):
-        seen = f"{signal.noun} on {number(value)} of {samples} steps"
+    over = f" over {samples} samples" if isinstance(signal, StepSignal) else ""
+    if _is_count(rule, signal):
+        seen = f"{signal.noun} on {number(value)} of {samples} steps{where}"
+    elif _is_share(rule, signal):
+        seen = f"{_share(rule, signal, value, samples)}{where}"
     else:
-        unit = f" {signal.unit}" if signal.unit and not isinstance(rule.aggregate, _RATIOS) else ""
-        seen = f"{aggregate_in_words(rule.aggregate)} of {signal.name} is {number(value)}{unit}"
-        where += f" over {samples} samples" if isinstance(signal, StepSignal) else ""
-    return f"{seen}{where}; expected {in_words(rule.expect)}"
+        unit = f" {signal.unit}" if signal.unit else ""
+        aggregate = aggregate_in_words(rule.aggregate)
+        seen = f"{aggregate} of {signal.name} is {number(value)}{unit}{where}{over}"
+    return f"{seen}; expected {_expected(rule, signal)}"
 
 
 def aggregate_in_words(aggregate: Aggregate) -> str:
@@ -84,14 +88,43 @@ def headline(decision: str, finding: Finding, phrase: str) -> str:
     return f"{decision.upper()} {finding.id}: {phrase}{step}{where}"
 
 
-_RATIOS = (Persistence, Improvement)
 _OPERATORS = {"==": "equal to", "<": "below", "<=": "at most", ">": "above", ">=": "at least"}
 
 
+def _expected(rule: Rule, signal: Signal) -> str:
+    return in_words(rule.expect, as_percent=_is_share(rule, signal))
+
+
+def _is_share(rule: Rule, signal: Signal) -> bool:
+    """Whether the number is a part of a whole, which a person reads in percent."""
+    aggregate = rule.aggregate
+    is_rate = isinstance(aggregate, Reduce) and aggregate.fn == "mean" and _is_indicator(signal)
+    return is_rate or isinstance(aggregate, (Persistence, Improvement))
+
+
+def _share(rule: Rule, signal: Signal, value: float, samples: int | None = None) -> str:
+    aggregate = rule.aggregate
+    count = "" if samples is None else f"{samples} "
+    if not math.isfinite(value):
+        return f"{signal.noun} not finite on some of {count}samples"
+    if isinstance(aggregate, Improvement):
+        way = "rose" if value < 0 else "fell"
+        over = f" over {count}steps" if count else ""
+        return f"{signal.noun} {way} by {_percent(abs(value))}{over}"
+    if isinstance(aggregate, Persistence):
+        limit = f"{_OPERATORS[aggregate.op]} {aggregate.value:g}"
+        return f"{signal.noun} {limit} on {_percent(value)} of {count}samples"
+    return f"{signal.noun} on {_percent(value)} of {count}steps"
+
+
 def _is_count(rule: Rule, signal: Signal) -> bool:
-    is_indicator = isinstance(signal, StepSignal) and signal.kind == "indicator"
-    return isinstance(rule.aggregate, Reduce) and rule.aggregate.fn == "sum" and is_indicator
+    is_sum = isinstance(rule.aggregate, Reduce) and rule.aggregate.fn == "sum"
+    return is_sum and _is_indicator(signal)
+
+
+def _is_indicator(signal: Signal) -> bool:
+    return isinstance(signal, StepSignal) and signal.kind == "indicator"
 
 
 def _percent(value: float) -> str:
-    return f"{value:.1%}" if math.isfinite(value) else number(value)
+    return f"{100 * value:.4g}%"

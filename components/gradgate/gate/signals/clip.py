@@ -18,7 +18,7 @@ def _scale(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
 
 CLIP_SATURATION = StepSignal(
     name="clip.saturation",
-    noun="clip saturation",
+    noun="clipped",
     unit="of applied steps",
     what="1 where a clip changed the gradient, else 0; its mean is the clip rate.",
     source="signals 5",

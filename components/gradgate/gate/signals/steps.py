@@ -10,7 +10,7 @@ def _skipped(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
 
 STEP_SKIPPED = StepSignal(
     name="step.skipped",
-    noun="skipped step",
+    noun="skipped",
     unit="",
     what="1 where the guard did not apply the step, since it was not finite; else 0.",
     source="signals 4",
