@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradgate.contracts import ModelCard, VariableCard
-from gradgate.telemetry.batch import StatisticsBatch, StepBatch
+from gradgate.telemetry.batch import HISTOGRAM_BINS, StatisticsBatch, StepBatch
 from gradgate.telemetry.writer import RecordWriter
 
 
@@ -32,6 +32,7 @@ def make_batch(first, count, variables=3, every=4, seed=0):
             max_abs=rng.lognormal(size=shape).astype(np.float32),
             zero_fraction=rng.uniform(size=shape).astype(np.float32),
             nonfinite=np.zeros(shape, np.int64),
+            histogram=rng.integers(0, 9, (*shape, HISTOGRAM_BINS)),
         ),
     )
 

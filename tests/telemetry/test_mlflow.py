@@ -107,7 +107,9 @@ def test_a_training_its_verdict_and_its_push_are_one_run(tmp_path, card, batch):
 
     assert run.data.tags["gradgate.decision"] == "block"
     assert run.data.tags["gradgate.first_offence"] == "gradient.nonfinite, step 2, m/dense/bias"
-    assert run.data.tags["mlflow.note.content"].startswith("## BLOCKED\n\ngradient.nonfinite: first")
+    assert run.data.tags["mlflow.note.content"].startswith(
+        "## BLOCKED\n\ngradient.nonfinite: first"
+    )
     names = [file.path for file in client.list_artifacts(run.info.run_id, "gradgate")]
     assert {"gradgate/report.html", "gradgate/verdict.json", "gradgate/record"} <= set(names)
 

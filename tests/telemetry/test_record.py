@@ -1,5 +1,6 @@
 """What is written comes back; what was damaged does not come back as something else."""
 
+import dataclasses
 import json
 import shutil
 
@@ -26,10 +27,21 @@ def test_steps_come_back_as_they_were_written(finished, batch):
     for name in ARRAYS:
         wanted = np.concatenate([getattr(b, name) for b in expected])
         np.testing.assert_array_equal(np.concatenate([getattr(b, name) for b in batches]), wanted)
-    for name in ("step", "mean_abs", "max_abs", "zero_fraction", "nonfinite"):
+    for name in ("step", "mean_abs", "max_abs", "zero_fraction", "nonfinite", "histogram"):
         wanted = np.concatenate([getattr(b.statistics, name) for b in expected])
         found = np.concatenate([getattr(b.statistics, name) for b in batches])
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_statistics_without_histograms_come_back_without(tmp_path, card, batch):
+    steps = batch(0, 5)
+    plain = dataclasses.replace(steps.statistics, histogram=None)
+    writer = RecordWriter(tmp_path)
+    writer.begin(card)
+    writer.append(dataclasses.replace(steps, statistics=plain))
+    writer.finalize(training_uid="t", status="completed", instrumented=True)
+    _, (found,) = read_all(tmp_path)
+    assert found.statistics.histogram is None
 
 
 def test_non_finite_numbers_are_kept(tmp_path, card, batch):

@@ -81,18 +81,13 @@ def mlp():
 
 
 def _joined(batches):
-    def join(kind, parts):
-        return kind(
-            **{
-                field.name: np.concatenate([getattr(part, field.name) for part in parts])
-                for field in dataclasses.fields(kind)
-                if field.name != "statistics"
-            },
-            **(
-                {"statistics": join(StatisticsBatch, [part.statistics for part in parts])}
-                if kind is StepBatch
-                else {}
-            ),
-        )
+    statistics = _concatenated(StatisticsBatch, [batch.statistics for batch in batches])
+    return _concatenated(StepBatch, batches, statistics=statistics)
 
-    return join(StepBatch, batches)
+
+def _concatenated(kind, parts, **given):
+    for field in dataclasses.fields(kind):
+        columns = [getattr(part, field.name) for part in parts]
+        if field.name not in given and columns[0] is not None:
+            given[field.name] = np.concatenate(columns)
+    return kind(**given)

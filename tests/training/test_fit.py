@@ -197,7 +197,7 @@ def test_callbacks_of_the_user_are_called_as_before(mlp, record_dir, read, shape
         "one": mine,
         "list": [mine],
         "positional": [mine],
-        "CallbackList": keras.callbacks.CallbackList([mine], model=model),
+        "CallbackList": keras.callbacks.CallbackList([mine], add_history=True, model=model),
     }[shape]
     with instrument(model, record_dir):
         if shape == "positional":

@@ -7,6 +7,7 @@ from gradgate.gradients.clip_by_value import ClipByValue as ClipByValue
 from gradgate.gradients.config import CLIPS as CLIPS
 from gradgate.gradients.config import clip_from_config as clip_from_config
 from gradgate.gradients.config import clip_to_config as clip_to_config
+from gradgate.gradients.histogram import histograms_of as histograms_of
 from gradgate.gradients.norms import Norms as Norms
 from gradgate.gradients.norms import norms_of as norms_of
 from gradgate.gradients.report import Clip as Clip

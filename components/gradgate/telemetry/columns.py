@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gradgate.telemetry.batch import StatisticsBatch, StepBatch
+from gradgate.telemetry.batch import HISTOGRAM_BINS, StatisticsBatch, StepBatch
 
 _STEPS = {
     "step": pa.int64(),
@@ -31,10 +31,12 @@ _SAMPLED = {
     "zero_fraction": pa.float32(),
     "nonfinite": pa.int64(),
 }
+_HISTOGRAM = "sampled_histogram"  # one list of v times HISTOGRAM_BINS, variable by variable
 SCHEMA = pa.schema(
     [pa.field(name, kind, nullable=False) for name, kind in _STEPS.items()]
     + [pa.field("norms", pa.list_(pa.float32()), nullable=False)]
     + [pa.field(f"sampled_{name}", pa.list_(kind)) for name, kind in _SAMPLED.items()]
+    + [pa.field(_HISTOGRAM, pa.list_(pa.int64()))]
 )
 
 
@@ -45,6 +47,12 @@ def to_table(batch: StepBatch) -> pa.Table:
     rows = np.searchsorted(batch.step, batch.statistics.step)
     for name, kind in _SAMPLED.items():
         columns.append(_lists(getattr(batch.statistics, name), rows, len(batch), kind))
+    histogram = batch.statistics.histogram
+    if histogram is None:
+        columns.append(pa.nulls(len(batch), pa.list_(pa.int64())))
+    else:
+        flat = histogram.reshape(len(rows), batch.norms.shape[1] * HISTOGRAM_BINS)
+        columns.append(_lists(flat, rows, len(batch), pa.int64()))
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
@@ -67,6 +75,7 @@ def from_table(table: pa.Table, variables: int) -> StepBatch:
     statistics = StatisticsBatch(
         step=steps["step"][sampled],
         **{name: _matrix(rows, f"sampled_{name}", variables) for name in _SAMPLED},
+        histogram=_histogram(rows, variables),
     )
     norms = _matrix(table, "norms", variables)
     return StepBatch(**steps, norms=norms, statistics=statistics)
@@ -81,6 +90,14 @@ def _lists(matrix: NDArray[Any], rows: NDArray[Any], count: int, kind: pa.DataTy
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     return pa.ListArray.from_arrays(
         pa.array(offsets, mask=is_null), pa.array(matrix.reshape(-1), type=kind)
+    )
+
+
+def _histogram(rows: pa.Table, variables: int) -> NDArray[np.int64] | None:
+    if rows.num_rows and rows.column(_HISTOGRAM).null_count == rows.num_rows:
+        return None
+    return _matrix(rows, _HISTOGRAM, variables * HISTOGRAM_BINS).reshape(
+        -1, variables, HISTOGRAM_BINS
     )
 
 

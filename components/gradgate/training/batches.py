@@ -4,7 +4,7 @@ import numpy as np
 
 from gradgate.contracts import ModelCard
 from gradgate.telemetry.batch import Floats, Ints, StatisticsBatch, StepBatch
-from gradgate.training.meter import APPLIED, CLIPPED, NOT_SAMPLED, SCALARS
+from gradgate.training.meter import APPLIED, CLIPPED, FIELDS, NOT_SAMPLED, SCALARS
 from gradgate.training.ring import Rows
 
 MOST_ANOMALIES = 32
@@ -44,19 +44,21 @@ def to_batch(
 
 def _statistics(step: Ints, sampled: Floats, *, variables: int, every: int) -> StatisticsBatch:
     """Keeps scheduled samples, and of those taken because of an anomaly the first few."""
-    fields = sampled.reshape(len(step), -1, variables) if every else np.empty((len(step), 4, 0))
+    fields = sampled.reshape(len(step), FIELDS, variables if every else 0)
     was_sampled = np.zeros(len(step), bool)
     if every and variables:
         was_sampled = fields[:, 0, 0] != NOT_SAMPLED  # a mean of magnitudes is not negative
         is_anomaly = was_sampled & (step % every != 0)
         was_sampled &= ~(is_anomaly & (np.cumsum(is_anomaly) > MOST_ANOMALIES))
-    mean_abs, max_abs, zero_fraction, nonfinite = fields[was_sampled].swapaxes(0, 1)
+    kept = fields[was_sampled]
+    mean_abs, max_abs, zero_fraction, nonfinite = kept[:, :4].swapaxes(0, 1)
     return StatisticsBatch(
         step=step[was_sampled],
         mean_abs=mean_abs,
         max_abs=max_abs,
         zero_fraction=zero_fraction,
         nonfinite=nonfinite.astype(np.int64),
+        histogram=kept[:, 4:].swapaxes(1, 2).astype(np.int64),
     )
 
 

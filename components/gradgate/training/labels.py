@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.training.scope import is_reachable
+from gradgate.training.scope import is_reachable, outside_of_traces
 
 _KINDS = {
     "binary_crossentropy": keras.losses.BinaryCrossentropy,
@@ -87,8 +87,10 @@ class LabelStatistics:
             return
         row = self._sum(*pending)
         if self._sums is None:
-            with tf.init_scope():
-                self._sums = tf.Variable(tf.zeros(row.shape, tf.float64), trainable=False)
+            shape = row.shape
+            self._sums = outside_of_traces(
+                lambda: tf.Variable(tf.zeros(shape, tf.float64), trainable=False)
+            )
         if self._sums.shape != row.shape:
             self._is_known = False
             return

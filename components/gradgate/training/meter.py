@@ -10,7 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from gradgate.gradients import Chain, Norms, Statistics, statistics_of, sum_duplicate_rows
+from gradgate.gradients import (
+    Chain,
+    Norms,
+    Statistics,
+    histograms_of,
+    statistics_of,
+    sum_duplicate_rows,
+)
 from gradgate.gradients.norms import (
     half_squares,
     norms_from_half_squares,
@@ -18,18 +25,20 @@ from gradgate.gradients.norms import (
 )
 from gradgate.gradients.rarely import unless_rare
 from gradgate.gradients.sparse import Gradient
+from gradgate.telemetry.batch import HISTOGRAM_BINS, HISTOGRAM_LOWEST, HISTOGRAM_PER_DECADE
 from gradgate.training.ring import Ring, Rows
 from gradgate.training.settings import GuardSettings
 
 SCALARS = ("loss", "global_norm", "clipped_norm", "clip_scale", "flags")
 CLIPPED, APPLIED = 1, 2  # bits of `flags`
+FIELDS = len(Statistics._fields) + HISTOGRAM_BINS  # of a sample, [v] each
 NOT_SAMPLED = -1.0  # stands for every statistic of a step that was not sampled
 
 
 class Meter:
     """The device-side state of a guard, and what it does with the gradients of one step.
 
-    A row is v norms, the scalars, and unless statistics are never taken, the 4 v statistics.
+    A row is v norms, the scalars, and unless statistics are never taken, the fields of a sample.
 
     Args:
         variables: Number of variables, v.
@@ -40,7 +49,7 @@ class Meter:
     def __init__(self, *, variables: int, settings: GuardSettings, ring_steps: int) -> None:
         self._policy, self._every = settings.on_nonfinite, settings.statistics_every
         self._clip = Chain(clips=settings.clip)
-        self._statistics = variables * len(Statistics._fields) if self._every else 0
+        self._statistics = variables * FIELDS if self._every else 0
         self._ring = Ring(width=variables + len(SCALARS) + self._statistics, capacity=ring_steps)
         self._stopped = tf.Variable(False, trainable=False)  # noqa: FBT003 - a tensor's value
 
@@ -80,7 +89,7 @@ class Meter:
     def _look(
         self, gradients: Sequence[Gradient], loss: tf.Tensor | None, step: tf.Tensor
     ) -> tuple[Norms, list[tf.Tensor]]:
-        """Returns the norms, and the statistics, float32 [4 v], if they are ever taken."""
+        """Returns the norms, and the statistics, float32 [FIELDS v], if they are ever taken."""
         halves = half_squares(gradients)
         total = tf.reduce_sum(halves)
         is_usual = tf.math.is_finite(total if loss is None else total + loss)
@@ -94,7 +103,7 @@ class Meter:
         def rare(halves: tf.Tensor, total: tf.Tensor, *left: Gradient) -> tuple[tf.Tensor, ...]:
             # The same norms as on a usual step when they can be had: sampling changes no result.
             norms = norms_if_finite_else_scaled(halves, total, left)
-            return *norms, *([tf.concat(statistics_of(left), axis=0)] if self._every else [])
+            return *norms, *([_sample(left)] if self._every else [])
 
         each, overall, *statistics = unless_rare(is_usual, usual, rare, (halves, total, *gradients))
         return Norms(each, overall), statistics
@@ -121,3 +130,15 @@ class Meter:
     def read(self) -> Rows:
         """Returns the rows that were not returned before, on the host."""
         return self._ring.read()
+
+
+def _sample(gradients: Sequence[Gradient]) -> tf.Tensor:
+    """Returns the full statistics of one step, float32 [FIELDS v], field by field."""
+    histograms = histograms_of(
+        gradients,
+        lowest=HISTOGRAM_LOWEST,
+        per_decade=HISTOGRAM_PER_DECADE,
+        bins=HISTOGRAM_BINS,
+    )
+    by_bin = tf.reshape(tf.transpose(histograms), [-1])
+    return tf.concat([*statistics_of(gradients), by_bin], axis=0)

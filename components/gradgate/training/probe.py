@@ -15,7 +15,7 @@ from gradgate.gradients.sparse import Gradient
 from gradgate.training import keras_hooks
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.meter import Meter
-from gradgate.training.scope import is_reachable
+from gradgate.training.scope import is_reachable, outside_of_traces
 from gradgate.training.settings import GuardSettings
 
 
@@ -61,8 +61,7 @@ class Probe:
         """Measures and clips one step; see `keras_hooks.attach`."""
         self.traces += 1
         if self.meter is None:
-            with tf.init_scope():  # variables are made outside of the graph that uses them
-                self.meter = self._make_meter()
+            self.meter = outside_of_traces(self._make_meter)
         assert self.has_gradient is not None, "made together with the meter"
         positions = [self._position(variable) for _, variable in pairs]
         gradients: list[Gradient] = [None] * len(self.has_gradient)

@@ -50,8 +50,12 @@ class Ring:
         if unless is not None:
             position = tf.where(unless, tf.constant(self.capacity, tf.int64), position)
             advance = tf.where(unless, tf.constant(0, tf.int64), advance)
-        scatter(self._rows, position, row)
-        self._steps.assign_add(advance, read_value=False)
+        # In place; `scatter_update` would return a copy of all rows.
+        tf.raw_ops.ResourceScatterUpdate(resource=self._rows.handle, indices=position, updates=row)
+        # After the row, that is, after the batch: when the data end, TensorFlow may have started
+        # what does not depend on them, and a step would be counted that was never taken.
+        with tf.control_dependencies([row]):
+            self._steps.assign_add(advance, read_value=False)
 
     def read(self) -> Rows:
         """Returns the rows that were not returned before, on the host."""
@@ -61,8 +65,3 @@ class Ring:
         if first == steps:
             return Rows(first, np.empty((0, self._rows.shape[1]), np.float32), lost)
         return Rows(first, self._rows.numpy()[np.arange(first, steps) % self.capacity], lost)
-
-
-def scatter(variable: tf.Variable, position: tf.Tensor, row: tf.Tensor) -> None:
-    """Writes one row of a variable in place; `scatter_update` would return a copy of it all."""
-    tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=position, updates=row)

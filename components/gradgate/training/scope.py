@@ -1,8 +1,12 @@
-"""Whether a tensor that was noted earlier can be used here."""
+"""Which graph is being traced: what can be used in it, and how to step out of it."""
 
-from typing import Any
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import tensorflow as tf
+
+Made = TypeVar("Made")
 
 
 def is_reachable(value: Any) -> bool:
@@ -20,3 +24,13 @@ def is_reachable(value: Any) -> bool:
             return True
         here = getattr(here, "outer_graph", None)
     return False
+
+
+def outside_of_traces(make: Callable[[], Made]) -> Made:
+    """Returns what `make` gives, called where no function is being traced.
+
+    A variable that is made inside of a trace, even in `tf.init_scope`, lets TensorFlow trace the
+    function a second time. What is traced is a matter of the thread, so this uses one of its own.
+    """
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(make).result()

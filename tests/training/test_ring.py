@@ -1,0 +1,121 @@
+"""Rows outlive the ring under `fit`; where nobody reads, what is lost is counted."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gradgate.training import GuardSettings, TrainingContext, instrument
+from gradgate.training.batches import MOST_ANOMALIES, to_batch
+from gradgate.training.meter import Meter
+from gradgate.training.ring import Ring
+
+
+def _context(directory, **settings):
+    return TrainingContext(directory, GuardSettings(**settings), "training")
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 3, 20])
+def test_more_steps_than_the_ring_holds_in_one_epoch_lose_nothing(
+    mlp, record_dir, read, steps_per_execution
+):
+    context = _context(record_dir, ring_steps=8, statistics_every=10)
+    model = mlp(steps_per_execution=steps_per_execution)
+    with instrument(model, context):
+        model.fit(mlp.x, mlp.y, batch_size=1, verbose=0)
+    context.finish("completed")
+    record, steps = read(record_dir)
+    assert steps.step.tolist() == list(range(64))
+    assert steps.statistics.step.tolist() == [0, 10, 20, 30, 40, 50, 60]
+    assert record.manifest.lost_steps == 0
+
+
+def test_a_loop_that_takes_several_steps_a_batch_is_read_in_time(mlp, record_dir, read):
+    context = _context(record_dir, ring_steps=16)
+    model = mlp()
+    once = model.train_step
+
+    def train_step(data):
+        for _ in range(3):
+            logs = once(data)
+        return logs
+
+    model.train_step = train_step
+    with instrument(model, context):
+        model.fit(mlp.x, mlp.y, batch_size=1, verbose=0)
+    context.finish("completed")
+    record, steps = read(record_dir)
+    assert len(steps) == 3 * 64
+    assert record.manifest.lost_steps == 0
+
+
+def test_a_compiled_loop_that_never_reads_loses_steps_and_the_record_says_how_many(
+    line, record_dir, read
+):
+    context = _context(record_dir, ring_steps=8)
+    model = line()
+    guard = instrument(model, context)
+
+    @tf.function
+    def train():
+        with tf.GradientTape() as tape:
+            loss = model.optimizer.scale_loss(tf.reduce_mean((model(line.x) - line.y) ** 2))
+        variables = model.trainable_variables
+        model.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    for _ in range(20):
+        train()
+    guard.close()
+    context.finish("completed")
+    record, steps = read(record_dir)
+    assert record.manifest.lost_steps == 12
+    assert steps.step.tolist() == list(range(12, 20))
+
+
+def test_an_eager_loop_is_read_without_being_asked(line, record_dir, read):
+    context = _context(record_dir, ring_steps=8)
+    model = line()
+    with instrument(model, context):
+        for _ in range(20):
+            with tf.GradientTape() as tape:
+                loss = model.optimizer.scale_loss(tf.reduce_mean((model(line.x) - line.y) ** 2))
+            variables = model.trainable_variables
+            model.optimizer.apply(tape.gradient(loss, variables), variables)
+    context.finish("completed")
+    record, steps = read(record_dir)
+    assert len(steps) == 20
+    assert record.manifest.lost_steps == 0
+
+
+def test_a_ring_gives_each_row_once_and_says_what_it_lost():
+    ring = Ring(width=1, capacity=4)
+
+    def put(count):
+        for _ in range(count):
+            step = ring.step()
+            ring.put(tf.cast(step, tf.float32)[None], step)
+
+    put(3)
+    assert ring.read()[0] == 0
+    put(2)
+    rows = ring.read()
+    assert (rows.first_step, rows.values[:, 0].tolist(), rows.lost) == (3, [3.0, 4.0], 0)
+    put(7)
+    rows = ring.read()
+    assert (rows.first_step, rows.values[:, 0].tolist(), rows.lost) == (8, [8, 9, 10, 11], 3)
+    assert len(ring.read().values) == 0
+
+
+def test_a_row_that_is_not_to_be_kept_is_neither_kept_nor_counted():
+    ring = Ring(width=1, capacity=4)
+    for is_over in (False, True, True, False):
+        ring.put(tf.constant([float(is_over)]), ring.step(), unless=tf.constant(is_over))
+    assert ring.read().values[:, 0].tolist() == [0.0, 0.0]
+
+
+def test_statistics_are_bounded_and_the_schedule_is_kept():
+    settings = GuardSettings(statistics_every=50)
+    meter = Meter(variables=1, settings=settings, ring_steps=128)
+    for _ in range(101):
+        meter.measure([tf.constant([np.nan])], tf.constant(1.0))
+    batch = to_batch(meter.read(), variables=1, statistics_every=50, epoch=0, seconds=0.0)
+    assert batch.statistics.step.tolist() == [*range(MOST_ANOMALIES + 1), 50, 100]
