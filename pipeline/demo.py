@@ -8,9 +8,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -25,9 +25,6 @@ from pipeline.quiet import hush
 from pipeline.run import RunResult, run
 from pipeline.terminal import Screen, open_screen
 from pipeline.workspace import Workspace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 EXPECTED = {"sound": True, "silent-nan": False, "saturated": False}
 """What the demonstration shows, and whether its model must come out pushed."""
@@ -54,7 +51,7 @@ def show_runs(configs: Sequence[str], workspace: Path) -> list[RunResult]:
     begin = time.monotonic()
     loaded = [load(config) for config in configs]
     log = workspace / "logs" / "pipeline.log"
-    with chatter_to(log) as stream, open_screen(stream) as screen:
+    with _named_on_error(log), chatter_to(log) as stream, open_screen(stream) as screen:
         runs = "one training" if len(loaded) == 1 else f"{len(loaded)} trainings"
         screen.console.print(
             Text.assemble(
@@ -71,6 +68,16 @@ def show_runs(configs: Sequence[str], workspace: Path) -> list[RunResult]:
         screen.close()
         _summary(screen.console, results, time.monotonic() - begin)
     return results
+
+
+@contextmanager
+def _named_on_error(log: Path) -> Iterator[None]:
+    """Says where the libraries' own words are, when something broke."""
+    try:
+        yield
+    except Exception:
+        print(f"The run broke. What led to it is in {_short(log)}.", file=sys.stderr)  # noqa: T201
+        raise
 
 
 def _run(config: Config, workspace: Path, screen: Screen) -> RunResult:
@@ -96,7 +103,7 @@ def _finish_mlflow(workspace: Path) -> None:
     outbox.stop_sender()
 
 
-def _stage(screen: Screen, name: str, work: "Callable[[], None]") -> None:
+def _stage(screen: Screen, name: str, work: Callable[[], None]) -> None:
     begin = time.monotonic()
     screen.stage_started(name)
     work()
