@@ -1,6 +1,8 @@
 """Where a training is mirrored for people: MLflow, by default in a file with no server."""
 
-from pydantic import Field
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
 
 from gradgate.contracts.base import Contract
 
@@ -34,3 +36,14 @@ class Tracking(Contract):
     series_points: int = Field(default=500, ge=2)
     layers: int = Field(default=24, ge=0)
     wait_seconds: float = Field(default=60.0, ge=0)
+
+    @field_validator("uri")
+    @classmethod
+    def _no_secret(cls, uri: str | None) -> str | None:
+        if uri is not None and (urlsplit(uri).username or urlsplit(uri).password):
+            raise ValueError(
+                "uri: holds a user name or a password, which would be kept in ML Metadata. Put them"
+                " into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or the whole address"
+                " into MLFLOW_TRACKING_URI."
+            )
+        return uri
