@@ -32,6 +32,7 @@ class ClippingAdam(keras.optimizers.Adam):
     """The baseline: the stock clip in the stock optimizer, and nothing else."""
 
     def apply(self, grads, trainable_variables=None):
+        """Clips, then applies."""
         grads, _ = tf.clip_by_global_norm(grads, _MAX_NORM)
         super().apply(grads, trainable_variables)
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from gradgate.contracts import bind_tree
+from gradgate.contracts import MARK, bind_tree
 from gradgate.gate import check_model
-from gradgate.gate.integrity.model import MARK, compare_model
+from gradgate.gate.integrity.model import compare_model
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ from gradgate.contracts.health import FileDigest as FileDigest
 from gradgate.contracts.health import Manifest as Manifest
 from gradgate.contracts.health import Part as Part
 from gradgate.contracts.health import Resume as Resume
+from gradgate.contracts.mark import MARK as MARK
+from gradgate.contracts.mark import mark_and_bind as mark_and_bind
+from gradgate.contracts.mark import read_mark as read_mark
 from gradgate.contracts.model_card import ModelCard as ModelCard
 from gradgate.contracts.model_card import VariableCard as VariableCard
 from gradgate.contracts.policy import Policy as Policy

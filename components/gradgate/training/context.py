@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gradgate.contracts import BoundModel, DataSource, Manifest, ModelCard, bind_tree
+from gradgate.contracts import BoundModel, DataSource, Manifest, ModelCard, mark_and_bind
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.sinks import FanOut, Sink
 from gradgate.telemetry.writer import RecordWriter
@@ -99,7 +99,9 @@ class TrainingContext:
         if self.manifest is not None:
             return self.manifest
         guard = self.guard
-        bound: BoundModel | None = None if model_dir is None else bind_tree(model_dir)
+        bound: BoundModel | None = (
+            None if model_dir is None else mark_and_bind(model_dir, self.training_uid)
+        )
         if guard is not None:
             guard.release()
             bound = bound or guard.bound

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from gradgate.contracts import BoundModel, Manifest, ModelCard, bind_tree
+from gradgate.contracts import BoundModel, Manifest, ModelCard, mark_and_bind
 from gradgate.training import keras_hooks
 from gradgate.training.batches import to_batch, why_not_applied
 from gradgate.training.callback import DrainCallback, fit_with
@@ -104,6 +104,8 @@ class Guard:
     def bind(self, model_dir: str | os.PathLike[str]) -> BoundModel:
         """Names the exported model in the record, by the digest of its files as they are now.
 
+        And this training in the model: a small file in its `assets.extra`.
+
         Raises:
             ValueError: If the record is finished.
             gradgate.contracts.TreeError: If the directory holds no model.
@@ -114,7 +116,7 @@ class Guard:
                 " it any more. Export and bind inside of the `with` block, or pass"
                 " close(model_dir=...)."
             )
-        self.bound = bind_tree(model_dir)
+        self.bound = mark_and_bind(model_dir, self._context.training_uid)
         return self.bound
 
     def close(

@@ -8,11 +8,9 @@ import dataclasses
 import os
 from pathlib import Path
 
-from gradgate.contracts import IntegrityCheck, Manifest, TreeError, bind_tree, parse_json
+from gradgate.contracts import MARK, IntegrityCheck, Manifest, TreeError, bind_tree, read_mark
 from gradgate.contracts.health import BoundModel
 from gradgate.gate.integrity.tensor_bundle import TensorBundleError, TensorCount, count_weights
-
-MARK = "assets.extra/gradgate.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ def check_model(directory: str | os.PathLike[str]) -> ModelCheck:
     weights, weights_problem, problems = _weights(root)
     return ModelCheck(
         tree=tree,
-        training_uid=_training_uid(root),
+        training_uid=read_mark(root),
         weights=weights,
         weights_problem=weights_problem,
         problems=problems,
@@ -85,15 +83,6 @@ def compare_model(manifest: Manifest, model: ModelCheck | None) -> tuple[Integri
 
 def _failed(code: str, message: str) -> IntegrityCheck:
     return IntegrityCheck(code=code, status="fail", message=message)
-
-
-def _training_uid(root: Path) -> str | None:
-    try:
-        mark = parse_json((root / MARK).read_bytes())
-    except (OSError, ValueError):
-        return None
-    uid = mark.get("training_uid") if isinstance(mark, dict) else None
-    return uid if isinstance(uid, str) else None
 
 
 def _weights(

@@ -18,8 +18,7 @@ from tfx.types import standard_component_specs as stock
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
-from gradgate.contracts import Tracking, canonical_json
-from gradgate.gate.integrity.model import MARK
+from gradgate.contracts import Tracking
 from gradgate.tfx.trainer.data_sources import data_sources
 from gradgate.tfx.trainer.mirrors import mirrors
 from gradgate.training import GuardSettings, TrainingContext
@@ -64,7 +63,6 @@ class Executor(GenericExecutor):
                     artifact_utils.get_single_uri(output_dict[stock.MODEL_KEY])
                 )
             )
-            mark_model(model_dir, self._training.training_uid)
             self._plan()
             manifest = self._training.finish("completed", model_dir=model_dir)
         except BaseException as error:
@@ -107,10 +105,3 @@ class Executor(GenericExecutor):
                 _log.error("gradgate: the training failed; its record is kept in %s", target)
         except Exception:  # noqa: BLE001 - the error of the training itself is the one to raise
             _log.exception("gradgate: the record of the failed training could not be kept")
-
-
-def mark_model(model_dir: Path, training_uid: str) -> None:
-    """Writes into an exported model which training made it."""
-    path = model_dir / MARK
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(canonical_json({"training_uid": training_uid}))
