@@ -155,7 +155,7 @@ def test_an_interrupted_installation_ends_its_installer_and_starts_over(set_up, 
     running = set_up.start(UV_SYNC='echo $$ > "$UV_CALLS.pid"; exec sleep 60')
     set_up.wait_for_installer()
     running.send_signal(signal_number)
-    _, message = running.communicate(timeout=30)
+    _, message = running.communicate(timeout=180)
     assert running.returncode == 130
     assert message.endswith("interrupted; run the same command again to start over.\n")
     installer = int(Path(f"{set_up.calls_file}.pid").read_text())
@@ -183,7 +183,7 @@ def test_two_runs_at_once_install_once(set_up):
     first = set_up.start(UV_SYNC="sleep 1")
     set_up.wait_for_installer()
     assert set_up.run().returncode == 0
-    first.communicate(timeout=30)
+    first.communicate(timeout=180)
     assert set_up.calls() == EVERYTHING
 
 
