@@ -66,6 +66,10 @@ def test_without_a_model_nothing_can_be_blessed(run_cli, make_record):
     done = run_cli("check", make_record())
     assert done.returncode == Exit.CANNOT_JUDGE
     assert "I-MODEL" in done.stdout
+    assert done.stderr == (
+        "no model lies beside the record: name it by --model, or give --training-only to judge the"
+        " training alone\n"
+    )
 
 
 def test_a_model_of_another_training_is_refused(run_cli, make_record, tmp_path):
@@ -120,6 +124,41 @@ def test_the_same_inputs_give_the_same_bytes(run_cli, make_record):
     document = json.loads(first.stdout)
     assert document["decision"] == "block"
     assert Verdict.model_validate_json(first.stdout).computed_id() == document["verdict_id"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yesterday",
+        "",
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "2026-13-01T00:00:00Z",
+        "2026-01-01T00:00:00+25:00",
+    ],
+)
+def test_a_time_without_a_zone_is_wrong_usage(run_cli, text):
+    done = run_cli("check", "nowhere", "--training-only", "--as-of", text)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "--as-of must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z; got"
+        f" {text!r}\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["2026-01-01t00:00:00.123456789z", "2026-01-01T00:00:00-05:30"])
+def test_every_rfc_3339_time_is_taken_as_it_is(run_cli, make_record, text):
+    done = run_cli("check", make_record(), "--training-only", "--as-of", text, "--format", "json")
+    assert json.loads(done.stdout)["as_of"] == text
+
+
+@pytest.mark.parametrize("out", [".", "no/such/folder/report", "record/manifest.json/report"])
+def test_a_report_that_cannot_be_written_is_one_line(run_cli, make_record, out):
+    done = run_cli("check", make_record(), "--training-only", "--out", out)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"cannot write --out {out}: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("form", ["html", "markdown", "text", "json"])

@@ -1,6 +1,7 @@
 """`gradgate explain`, from the verdict that `check` wrote."""
 
 import json
+import os
 
 import numpy as np
 
@@ -44,3 +45,11 @@ def test_what_is_no_verdict_is_refused(run_cli, tmp_path):
         assert done.returncode == Exit.CANNOT_JUDGE
         assert reason in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_what_is_no_plain_file_is_refused_at_once(run_cli, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "/dev/zero"):
+        done = run_cli("explain", name)
+        assert done.returncode == Exit.CANNOT_JUDGE
+        assert "is not a plain file" in done.stderr

@@ -100,6 +100,22 @@ def test_a_strong_clip_says_what_became_of_the_rate():
     assert "(learning rate 0.1 became 0.001)" in advice("clip.scale", value=0.01)
 
 
+@pytest.mark.parametrize("optimizer", ["Adam", "AdamW", "RMSprop", "Lion", "Adafactor"])
+def test_a_strong_clip_under_a_normalising_optimizer_says_what_to_set(optimizer):
+    card = CARD.model_copy(update={"optimizer": optimizer})
+    assert advice("clip.scale", card=card, value=0.01) == (
+        "clip_by_global_norm(max_norm=0.01) took most of every gradient away. Under"
+        f" {optimizer} it acts as a normaliser and leaves the learning rate as it is: raise its"
+        " limit to about 0.99, so that it fires on rare spikes only; if the loss does not fall,"
+        " lower the learning rate from 0.1 to 0.03."
+    )
+
+
+def test_a_strong_clip_under_an_optimizer_nobody_knows_says_nothing_of_the_rate():
+    card = CARD.model_copy(update={"optimizer": "Mine"})
+    assert "became" not in advice("clip.scale", card=card, value=0.01)
+
+
 def test_vanishing_names_the_saturating_activation():
     text = advice("variable.mean_abs", is_low=True, variable="m/deep/kernel")
     assert "replace sigmoid by relu with he_normal, or by selu with lecun_normal" in text

@@ -63,3 +63,14 @@ def test_the_exported_model_still_loads(trained):
 
     model = tf.saved_model.load(str(trained / "exported"))
     assert model.serve(np.zeros((2, 4), np.float32)).shape == (2, 1)
+
+
+def test_a_model_that_was_exported_before_the_training_is_refused(tmp_path):
+    export = 'model.export("exported", verbose=False)\n'
+    program = PROGRAM.replace(f"    {export}", "")
+    program = program.replace("with gradgate.instrument", f"{export}with gradgate.instrument")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+    done = check(tmp_path, "record", "--model", "exported")
+    assert done.returncode == 12, done.stdout
+    assert "does not hold the weights that the training ended with" in done.stdout

@@ -63,7 +63,12 @@ class Training:
             constant_loss=0.7,
             clip_scale=SeriesSummary(count=steps, total=float(steps)),
             global_norm=SeriesSummary(count=steps, sketch=Sketch(bins={"0": steps})),
-            variables=tuple(VariableSummary(path=p, final_weight_nonfinite=0) for p in paths),
+            variables=tuple(
+                VariableSummary(
+                    path=p, final_weight_nonfinite=0, final_weight_sha256=f"sha256:of {p}"
+                )
+                for p in paths
+            ),
         )
         self.manifest = Manifest(
             training_uid="run-1",

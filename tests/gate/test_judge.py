@@ -1,5 +1,6 @@
 """The decision: every rule is asked, the strictest answer counts, and nothing passes unproven."""
 
+import dataclasses
 import json
 import math
 
@@ -15,9 +16,16 @@ from gradgate.gate.integrity.tensor_bundle import TensorCount
 DIGEST = "sha256:" + "a" * 64
 FILES = (FileDigest(path="saved_model.pb", size=1, sha256="sha256:" + "b" * 64),)
 
+TRAINED = tuple(  # the weights that the conftest's training ended with
+    TensorCount(
+        name=path, key=path, dtype="float32", shape=shape, nonfinite=0, sha256=f"sha256:of {path}"
+    )
+    for path, shape in (("first/kernel", (4, 8)), ("first/bias", (8,)), ("head/kernel", (4, 8)))
+)
+
 
 def weights(**nonfinite):
-    return tuple(
+    return TRAINED + tuple(
         TensorCount(name=name, key=name, dtype="float32", shape=(2, 2), nonfinite=count)
         for name, count in nonfinite.items()
     )
@@ -31,6 +39,39 @@ def model(digest=DIGEST, uid="run-1", **fields):
 @pytest.fixture
 def bound(training):
     return training.replace(model=BoundModel(digest=DIGEST, files=FILES))
+
+
+def weights_check(verdict):
+    return next(check for check in verdict.integrity if check.code == "I-WEIGHTS")
+
+
+def test_a_model_without_the_weights_that_were_trained_is_refused(make, bound, passing):
+    # Of another model, or of the same one before its last step: not these bytes.
+    other = dataclasses.replace(TRAINED[0], sha256="sha256:other")
+    verdict = full(make, bound, passing, model=model(weights=(other, *TRAINED[1:])))
+    assert verdict.decision == "block"
+    assert not verdict.blessed
+    assert "of 3 trainable variables 1 are missing or differ (first/kernel)" in (
+        weights_check(verdict).message
+    )
+
+
+def test_weights_of_another_shape_are_not_these(make, bound, passing):
+    flat = dataclasses.replace(TRAINED[0], shape=(32,))
+    assert not full(make, bound, passing, model=model(weights=(flat, *TRAINED[1:]))).blessed
+
+
+def test_a_record_that_does_not_say_how_its_weights_ended_is_refused(make, bound, passing):
+    silent = [v.model_copy(update={"final_weight_sha256": None}) for v in bound.summary.variables]
+    bound.summary = bound.summary.model_copy(update={"variables": tuple(silent)})
+    assert weights_check(full(make, bound, passing)).status == "fail"
+
+
+def test_an_export_may_change_weights_where_the_policy_says_so(make, bound, passing):
+    policy = make.policy(passing, require_trained_weights=False)
+    other = (dataclasses.replace(TRAINED[0], sha256="sha256:averaged"),)
+    verdict = full(make, bound, policy=policy, model=model(weights=other))
+    assert verdict.blessed
 
 
 @pytest.fixture
@@ -247,7 +288,7 @@ def test_weights_are_recounted_and_named_in_layer_order(make, bound):
 def test_one_variable_under_two_keys_counts_once(make, bound):
     twice = (*weights(w=2), *weights(w=2))
     verdict = full(make, bound, make.rule("weights.nonfinite"), model=model(weights=twice))
-    assert verdict.findings[0].variables_judged == 1
+    assert verdict.findings[0].variables_judged == len(TRAINED) + 1
     assert verdict.findings[0].observed.value == 2
 
 

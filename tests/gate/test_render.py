@@ -12,7 +12,7 @@ from gradgate.contracts.health import BoundModel, FileDigest, Resume
 from gradgate.contracts.verdict import OtherBlessing
 from gradgate.gate import ModelCheck, blocked_verdict, load_policy, read_policy
 from gradgate.gate.integrity.tensor_bundle import TensorCount
-from gradgate.gate.render import FORMATS, explain, render
+from gradgate.gate.render import FORMATS, explain, render, view
 from gradgate.gate.render.clean import clean_text
 from gradgate.gate.render.sparkline import draw
 
@@ -21,8 +21,16 @@ FILES = (FileDigest(path="saved_model.pb", size=1, sha256="sha256:" + "b" * 64),
 MODEL = ModelCheck(
     tree=BoundModel(digest=DIGEST, files=FILES),
     training_uid="run-1",
-    weights=(
-        TensorCount(name="first/kernel", key="v/0", dtype="float32", shape=(4, 8), nonfinite=0),
+    weights=tuple(
+        TensorCount(
+            name=path,
+            key=path,
+            dtype="float32",
+            shape=shape,
+            nonfinite=0,
+            sha256=f"sha256:of {path}",
+        )
+        for path, shape in (("first/kernel", (4, 8)), ("first/bias", (8,)), ("head/kernel", (4, 8)))
     ),
 )
 
@@ -166,6 +174,55 @@ def test_evidence_of_any_length_is_drawn(judged):
     assert drawing.offence is not None
     assert drawing.limit is not None
     assert draw(next(f for f in verdict.findings if f.status == "pass")) is None
+
+
+def test_an_indicator_is_drawn_between_0_and_1(judged):
+    # Clipped on all steps: a line along the upper edge, 22 below the top, and none in mid-air.
+    finding = next(f for f in judged("saturated").findings if f.id == "clip-saturation")
+    drawing = draw(finding)
+    assert {y for _, y in drawing.dots} == {22.0}
+    assert (drawing.least, drawing.greatest) == ("0", "1")
+    assert drawing.limit == 66.0  # 0.5, in the middle of 22 and 110
+    far = finding.model_copy(update={"expect": {"op": "<=", "value": 2}})
+    assert draw(far).limit is None
+
+
+def test_shares_are_in_percent_in_every_form(judged):
+    verdict = judged("saturated")
+    assert "| 100% | ≤ 50% |" in render(verdict, "markdown").replace("&lt;=", "≤")
+    words = " ".join(" ".join(read(render(verdict, "html")).words).split())
+    assert "Observed 100% of applied steps Expected ≤ 50%" in words
+    assert "84.98% ≥ 1%" in words  # loss-improves
+    assert "0.02 ≥ 0.1" in words  # a mean of factors is no share
+
+
+def test_a_share_is_shown_without_the_unit_of_its_signal(make, training):
+    share = {"aggregate": {"portion": 0.1}, "severity": "warn"}
+    training.loss[:] = 0.5
+    finding = make.finding(training, "loss.vs_constant", "improvement", ">=", 0.1, **share)
+    assert view.unit(finding) == ""
+    assert view.observed(finding) == "0%"
+    assert finding.unit != ""
+
+
+def test_what_a_rule_asks_is_not_said_to_be_what_happened(judged):
+    verdict = judged("nan")
+    rule = "No NaN or infinite gradient was applied."
+    assert f"The rule: {rule}" in render(verdict, "html")
+    assert f"- **The rule** {rule}" in render(verdict, "markdown")
+    assert f"the rule        {rule}" in explain(verdict)
+    for text in (render(verdict, "html"), render(verdict, "markdown"), explain(verdict)):
+        assert "why it matters" not in text.lower()
+
+
+def test_on_a_narrow_screen_the_table_of_rules_is_stacked(judged):
+    text = render(judged("nan"), "html")
+    narrow = text[text.index("@media (max-width: 40rem)") : text.index("@media print")]
+    assert ".rules tbody, .rules tr, .rules td { display: block; }" in narrow
+    assert "white-space: normal" in narrow
+    assert text.count('<table class="rules">') == 1
+    for name in ("Observed", "Expected", "First offence"):
+        assert text.count(f'data-name="{name}"') == 14
 
 
 EVIL = (

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from gradgate.gate.check_policy import check_policy
+
 
 def outcome(finding):
     return finding.status, finding.level
@@ -191,6 +193,43 @@ def test_too_few_samples_are_unknown(make, training):
     )
 
 
+@pytest.mark.parametrize(
+    ("every", "remedy"),
+    [
+        (50, "set statistics_every of gradgate.instrument or gradgate.GuardSettings below 50, or"),
+        (0, "set statistics_every of gradgate.instrument or gradgate.GuardSettings to 1 or more"),
+        (1, "train for more steps, every one is sampled already"),
+    ],
+)
+def test_too_few_sampled_steps_name_the_setting(make, every, remedy):
+    training = make.Training(every=50)
+    training.replace(statistics_every=every)
+    finding = make.finding(training, "variable.mean_abs", "max", "<", 9, window={"last": 50})
+    assert finding.message.startswith(
+        "not measured: 1 sample of variable.mean_abs in steps 250 to before 300, and at least 20"
+        f" are needed; {remedy}"
+    )
+
+
+def test_one_sample_is_said_in_the_singular(make, training):
+    window = {"window": {"last": 1}, "min_samples": 1}
+    for name, fn, said in (
+        ("loss", "last", "over 1 sample;"),
+        ("step.skipped", "sum", "on 0 of 1 step;"),
+        ("step.skipped", "mean", "on 0% of 1 step;"),
+    ):
+        assert said in make.finding(training, name, fn, "<=", 1, **window).message
+    often = {"aggregate": {"op": "<", "value": 1}, **window}
+    finding = make.finding(training, "loss", "persistence", "<=", 1, **often)
+    assert "on 100% of 1 sample;" in finding.message
+
+
+def test_an_unknown_constant_loss_says_how_to_give_it(make, training):
+    training.replace(constant_loss=None)
+    finding = make.finding(training, "loss.vs_constant", "last", "<", 1)
+    assert "give it as gradgate.instrument(..., constant_loss=...)" in finding.message
+
+
 def test_missing_may_weigh_more_than_failing(make, training):
     finding = make.finding(
         training, "loss", "last", "<", 9, window={"last": 1}, severity="warn", on_missing="block"
@@ -255,3 +294,19 @@ def test_what_is_not_finite_is_never_a_warning(make, training):
     training.norms[200, 0] = math.inf
     finding = make.finding(training, "variable.norm", "max", "<", 1e3, when_improving="warn")
     assert outcome(finding) == ("fail", "block")
+
+
+@pytest.mark.parametrize("signal", ["gradient.nonfinite_applied", "loss.nonfinite_applied"])
+def test_a_non_finite_number_is_never_made_milder(make, training, signal):
+    # Not by the judge, however well the loss falls; and the loader refuses to be asked for it.
+    training.norms[40:, 0] = np.nan
+    training.loss[40] = np.nan
+    finding = make.finding(training, signal, when_improving="warn", min_samples=1)
+    assert finding.level == "block"
+    problems = check_policy(make.policy(make.rule(signal, when_improving="warn")))
+    assert problems == [
+        (
+            ("rules", 0, "when_improving"),
+            f"{signal} is never harmless, however well the loss falls; remove it",
+        )
+    ]

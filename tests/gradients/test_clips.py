@@ -121,3 +121,15 @@ def test_a_scale_is_in_0_to_1_and_1_when_untouched(values, limit):
         _, report = clip([tf.constant(values), tf.constant(values[:1])])
         assert 0 <= report.scale <= 1 + 1e-6
         assert report.is_clipped or report.scale == 1.0
+
+
+@pytest.mark.parametrize("clip", [ClipByGlobalNorm, ClipByNorm, ClipByValue])
+def test_a_limit_below_the_least_normal_float32_is_refused(clip):
+    field = "max_abs" if clip is ClipByValue else "max_norm"
+    with pytest.raises(ValueError, match=r"^") as caught:
+        clip(**{field: 1e-38})
+    assert str(caught.value) == (
+        f"{clip.__name__}: {field} must be at least 1.1754944e-38, the least normal float32, got"
+        " 1e-38: a smaller one becomes 0 on most devices."
+    )
+    clip(**{field: 2.0**-126})

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradgate.gradients import histograms_of
+from gradgate.gradients import histogram, histograms_of
 
 # Three bins of one decade each: [0.01, 0.1), [0.1, 1), [1, 10); ends take what is beyond.
 SMALL = {"lowest": -2, "per_decade": 1, "bins": 3}
@@ -50,3 +50,11 @@ def test_gives_the_same_in_a_graph_and_as_numpy(is_compiled):
 
     found = tf.function(count, jit_compile=is_compiled)(tf.constant(values))
     np.testing.assert_array_equal(found[0], expected)
+
+
+def test_a_large_gradient_is_counted_by_a_sample_that_stands_for_all():
+    # Twice 2^18 entries and 2 more: every third is looked at. Half are small, half are large.
+    size = 2 * histogram._MOST_ENTRIES + 2
+    gradient = tf.where(tf.range(size) < size // 2, 0.05, 5.0)
+    counts = histograms_of([gradient], **SMALL)
+    np.testing.assert_allclose(counts, [[size / 2, 0, size / 2]], atol=3)

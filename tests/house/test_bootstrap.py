@@ -58,6 +58,8 @@ class SetUp:
             env={**self.environment, **environment},
             stderr=subprocess.PIPE,
             text=True,
+            # Whoever started the tests in the background may have left interrupts ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def calls(self) -> list[str]:

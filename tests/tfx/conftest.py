@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradgate.contracts import Verdict, bind_tree, canonical_json
-from gradgate.contracts.verdict import Inputs, Subject
+from gradgate.contracts.verdict import Finding, Inputs, Subject
 from gradgate.tfx.pusher.checks import Blessing
 
 
@@ -18,6 +18,21 @@ def write_model(folder, weights=b"sound weights"):
     (folder / "saved_model.pb").write_bytes(b"graph")
     (folder / "variables" / "variables.data-00000-of-00001").write_bytes(weights)
     return folder
+
+
+def finding(**changes):
+    return Finding(
+        **{
+            "id": "nonfinite-gradient",
+            "signal": "gradient.nonfinite_applied",
+            "status": "pass",
+            "level": "ok",
+            "severity": "block",
+            "evidence": "reported",
+            "message": "0 of 20 steps, expected 0",
+            **changes,
+        }
+    )
 
 
 def write_verdict(folder, model, **changes):
@@ -31,6 +46,7 @@ def write_verdict(folder, model, **changes):
             "subject": Subject(model_digest=bound.digest, model_files=bound.files),
             "inputs": Inputs(gate_version="0.1.0"),
             "as_of": "2026-11-23T05:40:00Z",
+            "findings": (finding(),),
             **changes,
         }
     ).sealed()

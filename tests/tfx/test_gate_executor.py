@@ -162,11 +162,34 @@ class TestEvaluator:
         verdict, _, _ = gate(sound.model, sound.health, **self.bless(artifact, tmp_path))
         assert verdict.others[0].message == "it gave no blessing, since it has no thresholds"
 
-    @pytest.mark.parametrize("inputs", [{}, {"evaluator_blessing": []}], ids=["unwired", "skipped"])
-    def test_its_absence_is_a_no(self, sound, gate, inputs):
-        verdict, _, _ = gate(sound.model, sound.health, evaluator=None, **inputs)
+    def test_its_absence_is_a_no(self, sound, gate):
+        verdict, _, _ = gate(sound.model, sound.health, evaluator=None)
         assert not verdict.blessed
         assert "require_evaluator: false" in verdict.others[0].message
+
+    @pytest.mark.parametrize("required", ["true", "false"])
+    @pytest.mark.parametrize(
+        ("key", "source"),
+        [("evaluator_blessing", "Evaluator"), ("infra_blessing", "InfraValidator")],
+    )
+    def test_wired_and_empty_it_is_a_no_under_every_policy(
+        self, sound, gate, policy, required, key, source
+    ):
+        evaluator = None if key == "evaluator_blessing" else "same"
+        verdict, blessing, _ = gate(
+            sound.model,
+            sound.health,
+            text=f"{policy}\nrequire_evaluator: {required}\n",
+            evaluator=evaluator,
+            **{key: []},
+        )
+        assert verdict.healthy
+        (no,) = [other for other in verdict.others if not other.blessed]
+        assert (no.source, no.same_model) == (source, False)
+        assert no.message == (
+            f"{key} is wired, but no blessing came; the component was skipped, or it failed."
+        )
+        assert blessing.get_int_custom_property("blessed") == 0
 
     def test_a_policy_may_do_without(self, sound, gate, policy):
         text = f"{policy}\nrequire_evaluator: false\n"

@@ -63,3 +63,33 @@ def test_a_blessing_nobody_wrote_is_read_as_no(sound, gate, pusher, artifact, tm
 def test_no_blessing_at_all_is_read_as_no(sound, gate, pusher):
     _, _, verdict = gate(sound.model, sound.health)
     assert pusher(sound.model, [], verdict).get_int_custom_property("pushed") == 0
+
+
+def test_a_push_that_could_not_be_archived_is_still_a_push(
+    sound, gate, pusher, tmp_path, monkeypatch
+):
+    from tfx.utils import io_utils
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    verdict, blessing, artifact = gate(sound.model, sound.health)
+    monkeypatch.setattr(io_utils, "copy_dir", fail)
+    pushed = pusher(sound.model, [blessing], artifact)
+    assert pushed.get_int_custom_property("pushed") == 1
+    destination = pushed.get_string_custom_property("pushed_destination")
+    assert bind_tree(destination).digest == verdict.subject.model_digest
+    assert pushed.get_string_custom_property("reason").endswith(
+        "; the artifact pushed_model does not hold the whole model:"
+        " [Errno 28] No space left on device"
+    )
+
+
+def test_a_model_that_is_a_file_is_not_pushed_and_nothing_is_raised(sound, gate, pusher, tmp_path):
+    _, blessing, artifact = gate(sound.model, sound.health)
+    (tmp_path / "file").write_text("not a model")
+    model = type(sound.model)()
+    model.uri, model.id = str(tmp_path / "file"), sound.model.id
+    pushed = pusher(model, [blessing], artifact)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert "is no directory" in pushed.get_string_custom_property("reason")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from gradgate.tfx.pusher.checks import RefusedError
 from gradgate.tfx.pusher.serving_folder import ServingFolder
 
 
@@ -31,6 +32,15 @@ def test_a_version_is_above_every_other_and_at_least_the_time(tmp_path):
     assert stage(folder, "a") == 1000
     (tmp_path / "5000").mkdir()
     assert stage(folder, "b") == 5001
+
+
+def test_the_greatest_version_that_a_server_reads_is_the_last(tmp_path):
+    folder = ServingFolder(tmp_path)
+    (tmp_path / "9223372036854775806").mkdir()  # 2^63 - 2
+    assert stage(folder, "a") == 9223372036854775807
+    with pytest.raises(RefusedError, match="the next would be 9223372036854775808, and a model"):
+        stage(folder, "b")
+    assert folder.versions() == (9223372036854775806, 9223372036854775807)
 
 
 def test_a_file_with_a_number_for_a_name_is_not_overwritten(tmp_path):

@@ -1,6 +1,7 @@
 """What is pushed, and what never is. The letters are those of the scenarios that were measured
 against TFX's own Pusher: E1 to E9 it got wrong, V0 to V7 are the same put to ours."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,8 +9,10 @@ import time
 
 import pytest
 
-from gradgate.contracts import bind_tree, canonical_json
+from gradgate.contracts import IntegrityCheck, bind_tree, canonical_json
+from gradgate.contracts.verdict import OtherBlessing
 from gradgate.tfx.pusher.checks import Blessing
+from gradgate.tfx.pusher.serving_folder import ServingFolder
 from gradgate.tfx.pusher.verified_push import push
 
 
@@ -90,6 +93,60 @@ def test_a_verdict_that_says_no_outweighs_a_blessing_that_says_yes(judged, servi
     assert not record.pushed
     assert "BLOCK nonfinite-gradient: since step 0" in record.reason
     assert_nothing_served(serving)
+
+
+def _blocking(verdict):
+    finding = verdict.findings[0]
+    return (finding, finding.model_copy(update={"id": "dead-units", "level": "block"}))
+
+
+def _other(*, blessed, same_model):
+    no = OtherBlessing(source="Evaluator", blessed=blessed, same_model=same_model, message="Why.")
+    return (no.model_copy(update={"blessed": True, "same_model": True}), no)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"healthy": False},
+            "the verdict does not call this model healthy. OK: 14 of 14 rules passed",
+        ),
+        ({"findings": ()}, "the verdict has no finding, so nothing about this model was proven."),
+        (
+            {"findings": _blocking},
+            "the verdict's rule dead-units blocks: 0 of 20 steps, expected 0",
+        ),
+        (
+            {"integrity": (IntegrityCheck(code="T-CORRUPT", status="fail", message="cut off"),)},
+            "the verdict's check T-CORRUPT failed: cut off",
+        ),
+        (
+            {"others": _other(blessed=False, same_model=True)},
+            "Evaluator did not bless this model. Why.",
+        ),
+        (
+            {"others": _other(blessed=True, same_model=False)},
+            "Evaluator blessed another model. Why.",
+        ),
+    ],
+    ids=["unhealthy", "no_finding", "rule", "check", "other_no", "other_model"],
+)
+def test_a_sealed_yes_whose_own_grounds_say_no_is_refused(judged, serving, changes, reason):
+    sound = judged("sound").verdict
+    run = judged(**{k: v(sound) if callable(v) else v for k, v in changes.items()})
+    assert run.verdict.blessed
+    assert push_it(run, serving).reason == f"not pushed: {reason}"
+    assert_nothing_served(serving)
+
+
+def test_a_yes_whose_every_ground_says_yes_is_pushed(judged, serving):
+    passed = IntegrityCheck(code="I-MODEL-DIGEST", status="pass")
+    others = tuple(
+        OtherBlessing(source=source, blessed=True, same_model=True)
+        for source in ("Evaluator", "InfraValidator")
+    )
+    assert push_it(judged(integrity=(passed,), others=others), serving).pushed
 
 
 def test_a_warning_is_pushed(judged, serving):
@@ -178,6 +235,15 @@ def test_a_model_that_is_gone_is_refused(judged, serving):
     assert_nothing_served(serving)
 
 
+@pytest.mark.parametrize("below", [".", "Format-Serving"])
+def test_a_model_that_is_a_file_is_refused(judged, serving, tmp_path, below):
+    (tmp_path / "file").write_text("not a model")
+    model = tmp_path / "file" / below
+    record = push_it(judged(), serving, model=model)
+    assert record.reason == f"not pushed: the model at {model} is no directory."
+    assert_nothing_served(serving)
+
+
 def test_a_verdict_that_is_missing_is_refused(judged, serving, tmp_path):
     record = push_it(judged(), serving, verdict_dir=tmp_path / "nowhere")
     assert "there is no verdict to go by" in record.reason
@@ -239,6 +305,57 @@ def test_each_push_is_remembered_outside_the_versions(judged, serving):
     assert [entry["version"] for entry in entries] == [1000, 1001]
     assert {entry["verdict_id"] for entry in entries} == {run.verdict.verdict_id}
     assert not list(serving.glob("*/.gradgate"))
+
+
+@pytest.mark.parametrize("blocked", [".gradgate", ".gradgate/pushes.jsonl"])
+def test_where_no_push_can_be_remembered_nothing_is_served(judged, serving, blocked):
+    wrong = serving / blocked
+    wrong.parent.mkdir(parents=True)
+    if blocked == ".gradgate":
+        wrong.write_text("a file where a folder belongs")
+    else:
+        wrong.mkdir()
+    with pytest.raises(OSError, match="gradgate"):
+        push_it(judged(), serving)
+    assert_nothing_served(serving)
+
+
+@pytest.mark.parametrize(
+    ("step", "remark"),
+    [
+        ("remember", "the push is not in the history"),
+        ("settle", "a power cut may undo the push"),
+    ],
+)
+def test_what_fails_once_the_model_is_served_is_a_remark(
+    judged, serving, monkeypatch, caplog, step, remark
+):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ServingFolder, step, fail)
+    record = push_it(judged(), serving, now=1000.0)
+    assert record.pushed
+    assert versions(serving) == ["1000"]
+    assert record.reason == (
+        "pushed as version 1000: OK: 14 of 14 rules passed;"
+        f" {remark}: [Errno 28] No space left on device"
+    )
+    assert remark in caplog.text
+
+
+# 2^63 - 1, the greatest number that a server reads, and numbers above it.
+@pytest.mark.parametrize("there", [2**63 - 1, 2**63, 10**20])
+def test_where_no_greater_version_can_be_served_the_push_is_refused(judged, serving, there):
+    (serving / str(there)).mkdir(parents=True)
+    record = push_it(judged(), serving)
+    assert not record.pushed
+    assert record.reason == (
+        f"not pushed: no version is left in {serving}: the next would be {there + 1}, and a model"
+        " server reads numbers up to 9223372036854775807. Remove the greatest version there."
+    )
+    assert versions(serving) == [str(there)]
+    assert not list(serving.glob(".incoming-*"))
 
 
 def test_what_a_killed_push_left_is_removed_after_a_day_and_not_before(judged, serving):

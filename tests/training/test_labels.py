@@ -66,6 +66,12 @@ def test_of_numbers_it_is_their_variance(read, record_dir, loss):
     assert _constant_loss(read, record_dir, loss, X, TARGETS + 1e4, 1) == pytest.approx(4.0)
 
 
+def test_the_variance_of_numbers_far_from_0_is_not_lost(read, record_dir):
+    # float32 has every 8th number near 1e8, so all of mean 1e8 + 20, variance 400.
+    y = np.float32([1e8, 1e8 + 40] * 4)
+    assert _constant_loss(read, record_dir, "mse", X, y, 1) == pytest.approx(400.0, rel=1e-9)
+
+
 def test_of_several_columns_it_is_their_mean(read, record_dir):
     y = np.stack([TARGETS, np.zeros(8, np.float32)], axis=1)
     assert _constant_loss(read, record_dir, "mse", X, y, 2) == pytest.approx(2.0)

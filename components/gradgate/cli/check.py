@@ -1,10 +1,11 @@
 """`gradgate check`: judges one training by its record."""
 
+import re
 from datetime import datetime, timezone
 from enum import Enum
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,6 +22,11 @@ from gradgate.gate import (
 )
 from gradgate.gate.render import FORMATS
 from gradgate.telemetry.reader import RecordError, open_record
+
+_RFC3339: Final = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?"
+    r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class Format(str, Enum):
@@ -74,14 +80,21 @@ def check(
 
     gradgate check record --policy strict.yaml --format html --out report.html
     """
+    judged_at = _now() if as_of is None else _rfc3339(as_of)
     rules = _read_policy(policy)
     evidence = _read_record(record)
     folder = None if training_only else model or _sibling_model(record)
+    if folder is None and not training_only:
+        typer.echo(
+            "no model lies beside the record: name it by --model, or give --training-only to"
+            " judge the training alone",
+            err=True,
+        )
     verdict = judge(
         rules,
         evidence,
         model=None if folder is None else check_model(folder),
-        as_of=as_of or _now(),
+        as_of=judged_at,
         training_only=training_only,
     )
     _write(verdict, output_format, out)
@@ -118,8 +131,30 @@ def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=not text.endswith("\n"))
     else:
-        out.write_text(text, encoding="utf-8")
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            typer.echo(f"cannot write --out {out}: {error.strerror}", err=True)
+            raise typer.Exit(Exit.USAGE) from error
         typer.echo(f"{verdict.headline}\nwritten to {out}", err=True)
+
+
+def _rfc3339(text: str) -> str:
+    """Returns the text, if it is a time with a zone."""
+    try:
+        match = _RFC3339.fullmatch(text)
+        if match is None:
+            raise ValueError
+        zone = match["zone"].upper().replace("Z", "+00:00")
+        datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}")
+    except ValueError:
+        typer.echo(
+            f"--as-of must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z; got"
+            f" {text!r}",
+            err=True,
+        )
+        raise typer.Exit(Exit.USAGE) from None
+    return text
 
 
 def _now() -> str:

@@ -9,6 +9,7 @@ class Exit(IntEnum):
     """What a command's exit status means."""
 
     OK = 0
+    USAGE = 2
     BLOCKED = 10
     WARNED = 11
     CANNOT_JUDGE = 12

@@ -1,5 +1,8 @@
 """`gradgate explain`: why a model was blocked, for whoever is asked at night."""
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +27,7 @@ def explain(
     """
     path = verdict / "verdict.json" if verdict.is_dir() else verdict
     try:
-        data = path.read_bytes()
+        data = _read(path)
         parse_json(data)
         document = Verdict.model_validate_json(data)
     except OSError as error:
@@ -38,6 +41,14 @@ def explain(
         if document.computed_id() != document.verdict_id:
             _refuse(f"{path}: does not have the id that it says: it was damaged or edited.")
         typer.echo(explain_verdict(document))
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a plain file; a pipe or a device is refused at once, it may never end."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a plain file")
+        return file.read()
 
 
 def _refuse(message: str) -> None:

@@ -182,7 +182,13 @@ class Defaults(Contract):
 
 
 class Policy(Contract):
-    """A set of rules, each of which is asked; the strictest answer is the decision."""
+    """A set of rules, each of which is asked; the strictest answer is the decision.
+
+    Attributes:
+        require_evaluator: The Evaluator must have blessed the same model.
+        require_trained_weights: The exported model must hold the very weights that the guard saw
+            last. False is for exports that change them on purpose, such as averaged ones.
+    """
 
     api_version: Literal["gradgate/v1"] = Field(alias="apiVersion")
     kind: Literal["TrainingHealthPolicy"]
@@ -190,6 +196,7 @@ class Policy(Contract):
     coverage: Coverage = Coverage()
     defaults: Defaults = Defaults()
     require_evaluator: bool = True
+    require_trained_weights: bool = True
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @field_validator("rules")

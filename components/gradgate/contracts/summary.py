@@ -57,6 +57,8 @@ class VariableSummary(Recorded):
         first_nonfinite_step: First step whose gradient held a NaN or an infinity; None if none.
         final_weight_nonfinite: NaN and infinite entries of the weight after the last step; None
             when it was not looked at. Reported by the training: the gate recounts it.
+        final_weight_sha256: Digest of the weight's bytes (little-endian, row by row) when the guard
+            let go of the model: the exported model must hold the same.
     """
 
     path: str
@@ -66,6 +68,7 @@ class VariableSummary(Recorded):
     zero_fraction: SeriesSummary = Field(default_factory=SeriesSummary)
     first_nonfinite_step: int | None = None
     final_weight_nonfinite: int | None = None
+    final_weight_sha256: str | None = None
 
 
 class Summary(Recorded):

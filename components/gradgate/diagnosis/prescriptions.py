@@ -125,10 +125,17 @@ def _scale(case: _Case) -> str:
     symptom, card, summary = case
     rate, p90 = facts.learning_rate(card), facts.norm_quantile(summary, 0.9)
     clip = facts.clips_in_words(card) or "the clip"
-    effect = ""
-    if rate is not None and symptom.value is not None:
-        effect = f" (learning rate {rate:g} became {rate * symptom.value:.2g})"
     raised = f"to about {p90:.3g}" if p90 else "to the 90th percentile of the norms seen"
+    if facts.normalises(card):
+        return (
+            f"{clip} took most of every gradient away. Under {card.optimizer} it acts as a"
+            f" normaliser and leaves the learning rate as it is: raise its limit {raised}, so that"
+            f" it fires on rare spikes only; if the loss does not fall,"
+            f" {facts.lower_rate(card, 0.3)}."
+        )
+    effect = ""
+    if facts.follows_length(card) and rate is not None and symptom.value is not None:
+        effect = f" (learning rate {rate:g} became {rate * symptom.value:.2g})"
     return (
         f"{clip} took most of every step away{effect}: raise its limit {raised}, or choose a"
         " lower rate openly. If one variable dominates the norm, clip that one alone."

@@ -7,7 +7,18 @@ from gradgate.contracts import ModelCard, Summary, VariableCard
 from gradgate.contracts.summary import Sketch
 
 # Their step does not depend on the gradient's length, so a clip changes little.
-_NORMALISING: Final = ("adam", "rmsprop", "lamb", "adagrad", "adadelta", "nadam", "lion", "ftrl")
+_NORMALISING: Final = (
+    "adam",
+    "rmsprop",
+    "lamb",
+    "adagrad",
+    "adadelta",
+    "nadam",
+    "lion",
+    "ftrl",
+    "adafactor",
+    "muon",
+)
 
 
 def learning_rate(card: ModelCard) -> float | None:
@@ -32,6 +43,11 @@ def lower_rate(card: ModelCard, factor: float = 0.1) -> str:
 def normalises(card: ModelCard) -> bool:
     """Whether the optimizer divides the gradient by its own size, as Adam does."""
     return any(name in card.optimizer.lower() for name in _NORMALISING)
+
+
+def follows_length(card: ModelCard) -> bool:
+    """Whether a gradient of half the length makes half the step, as under SGD."""
+    return "sgd" in card.optimizer.lower() and not normalises(card)
 
 
 def clips_in_words(card: ModelCard) -> str:

@@ -10,6 +10,7 @@ from gradgate.contracts.verdict import Decision, Observed, Offence, Status
 from gradgate.diagnosis import Symptom, prescribe
 from gradgate.gate import wording
 from gradgate.gate.case import Case, Measured, StepCase, open_case
+from gradgate.gate.check_policy import never_mild
 from gradgate.gate.compare import badness, holds
 from gradgate.gate.evidence import Bools, Evidence, Ints, StepBatch
 from gradgate.gate.integrity.model import ModelCheck
@@ -133,7 +134,8 @@ class Asking:
             failed=int(failed.sum()),
             judged=len(failed),
         )
-        may_be_mild = is_improving and bool(np.isfinite(measured.value).all())
+        is_finite = bool(np.isfinite(measured.value).all())
+        may_be_mild = is_improving and is_finite and not never_mild(signal)
         level = self._level_of_failure(is_improving=may_be_mild) if is_bad else "ok"
         if is_bad and level != self._policy.severity_of(rule):
             text += "; a warning only, since the loss still improves"

@@ -21,6 +21,7 @@ from gradgate.gate.signals import (
 )
 from gradgate.gate.signals.base import RUN, EvidenceClass, columns_of
 from gradgate.gate.window import Steps, resolve
+from gradgate.gate.wording import counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,10 +79,20 @@ class StepCase:
         if count < min_samples:
             window = f"steps {self.steps.start} to before {self.steps.stop}"
             raise Unmeasured(
-                f"{count} samples of {self.signal.name} in {window}, and at least {min_samples}"
-                " are needed"
+                f"{counted(count, 'sample')} of {self.signal.name} in {window}, and at least"
+                f" {min_samples} are needed{self._remedy()}"
             )
         return Measured(columns=self.columns, value=self._seen.value(), samples=count)
+
+    def _remedy(self) -> str:
+        """What gives more samples: only those of the statistics rows can be asked for."""
+        if self.signal.level != "variable-sampled":
+            return ""
+        every = self._evidence.card.statistics_every
+        if every == 1:
+            return "; train for more steps, every one is sampled already"
+        less = f"below {every}, or train for more steps" if every else "to 1 or more, 0 is never"
+        return f"; set statistics_every of gradgate.instrument or gradgate.GuardSettings {less}"
 
 
 class FactCase:

@@ -46,6 +46,9 @@ def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
         for place, glob in enumerate(globs):
             if not glob:
                 yield ("scope", kind, place), "is empty and matches nothing; remove it"
+    if rule.when_improving and never_mild(signal):
+        text = f"{signal.name} is never harmless, however well the loss falls; remove it"
+        yield ("when_improving",), text
     if isinstance(signal, FactSignal):
         yield from _misfits_of_fact(rule, signal)
     elif signal.kind == "indicator" and isinstance(rule.aggregate, Improvement | TailMedian):
@@ -54,6 +57,11 @@ def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
     elif signal.kind == "measure" and rule.aggregate.fn == "sum":
         text = f"sum does not fit {signal.name}, a magnitude; use mean, max, min or last"
         yield ("aggregate", "fn"), text
+
+
+def never_mild(signal: Signal) -> bool:
+    """Whether a failure means that numbers or wiring are broken, whatever the loss does."""
+    return isinstance(signal, FactSignal) or "nonfinite" in signal.name
 
 
 def _misfits_of_fact(rule: Rule, signal: FactSignal) -> Iterator[tuple[Path, str]]:

@@ -14,7 +14,7 @@ from gradgate.gate.asking import Answered, Asking, unjudged
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.improving import Improving
 from gradgate.gate.integrity.coverage import StepCount, check_coverage
-from gradgate.gate.integrity.model import ModelCheck, compare_model
+from gradgate.gate.integrity.model import ModelCheck, compare_model, compare_weights
 from gradgate.gate.integrity.record import check_manifest
 from gradgate.gate.load_policy import policy_digest
 from gradgate.gate.offences import first_offences
@@ -54,6 +54,11 @@ def judge(
         *reading.problems,
         *check_coverage(policy.coverage, manifest, reading.count),
         *(() if training_only else compare_model(manifest, model)),
+        *(
+            compare_weights(evidence.card, evidence.summary, model)
+            if policy.require_trained_weights
+            else ()
+        ),
     )
     return decide(
         subject=subject_of(model, manifest),

@@ -24,6 +24,32 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def percent(share: float) -> str:
+    """A part of a whole with four digits, such as `12.5%`."""
+    return f"{number(100 * share)}%" if math.isfinite(share) else number(share)
+
+
+def is_share(fn: str, signal: Signal | None) -> bool:
+    """Whether an aggregate of a signal is a part of a whole, which a person reads in percent.
+
+    Args:
+        fn: Name of the aggregate.
+        signal: None for one that the catalogue does not know.
+    """
+    is_rate = fn == "mean" and is_indicator(signal)
+    return is_rate or fn in {"persistence", "improvement"}
+
+
+def is_indicator(signal: Signal | None) -> bool:
+    """Whether a sample of the signal is 0 or 1."""
+    return isinstance(signal, StepSignal) and signal.kind == "indicator"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 sample`, `2 samples`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def what(rule: Rule, signal: Signal, value: float) -> str:
     """What went wrong, as a headline says it."""
     if _is_count(rule, signal):
@@ -52,9 +78,9 @@ def message(
     where = f" in {variable}" if variable else ""
     if judged > 1:
         where += f" ({failed} of {judged} variables failed)" if failed else f" (worst of {judged})"
-    over = f" over {samples} samples" if isinstance(signal, StepSignal) else ""
+    over = f" over {counted(samples, 'sample')}" if isinstance(signal, StepSignal) else ""
     if _is_count(rule, signal):
-        seen = f"{signal.noun} on {number(value)} of {samples} steps{where}"
+        seen = f"{signal.noun} on {number(value)} of {counted(samples, 'step')}{where}"
     elif _is_share(rule, signal):
         seen = f"{_share(rule, signal, value, samples)}{where}"
     else:
@@ -71,7 +97,7 @@ def aggregate_in_words(aggregate: Aggregate) -> str:
             aggregate.fn, aggregate.fn
         )
     if isinstance(aggregate, SustainedMax):
-        return f"greatest value held for {aggregate.steps} samples"
+        return f"greatest value held for {counted(aggregate.steps, 'sample')}"
     if isinstance(aggregate, Persistence):
         return f"fraction {_OPERATORS[aggregate.op]} {aggregate.value:g}"
     if isinstance(aggregate, TailMedian):
@@ -96,35 +122,26 @@ def _expected(rule: Rule, signal: Signal) -> str:
 
 
 def _is_share(rule: Rule, signal: Signal) -> bool:
-    """Whether the number is a part of a whole, which a person reads in percent."""
-    aggregate = rule.aggregate
-    is_rate = isinstance(aggregate, Reduce) and aggregate.fn == "mean" and _is_indicator(signal)
-    return is_rate or isinstance(aggregate, (Persistence, Improvement))
+    return is_share(rule.aggregate.fn, signal)
 
 
 def _share(rule: Rule, signal: Signal, value: float, samples: int | None = None) -> str:
     aggregate = rule.aggregate
-    count = "" if samples is None else f"{samples} "
+    steps, of = ("steps", "samples")
+    if samples is not None:
+        steps, of = counted(samples, "step"), counted(samples, "sample")
     if not math.isfinite(value):
-        return f"{signal.noun} not finite on some of {count}samples"
+        return f"{signal.noun} not finite on some of {of}"
     if isinstance(aggregate, Improvement):
         way = "rose" if value < 0 else "fell"
-        over = f" over {count}steps" if count else ""
-        return f"{signal.noun} {way} by {_percent(abs(value))}{over}"
+        over = "" if samples is None else f" over {steps}"
+        return f"{signal.noun} {way} by {percent(abs(value))}{over}"
     if isinstance(aggregate, Persistence):
         limit = f"{_OPERATORS[aggregate.op]} {aggregate.value:g}"
-        return f"{signal.noun} {limit} on {_percent(value)} of {count}samples"
-    return f"{signal.noun} on {_percent(value)} of {count}steps"
+        return f"{signal.noun} {limit} on {percent(value)} of {of}"
+    return f"{signal.noun} on {percent(value)} of {steps}"
 
 
 def _is_count(rule: Rule, signal: Signal) -> bool:
     is_sum = isinstance(rule.aggregate, Reduce) and rule.aggregate.fn == "sum"
-    return is_sum and _is_indicator(signal)
-
-
-def _is_indicator(signal: Signal) -> bool:
-    return isinstance(signal, StepSignal) and signal.kind == "indicator"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.4g}%"
+    return is_sum and is_indicator(signal)

@@ -7,7 +7,7 @@ shapes, dtypes, None and sparseness; it never makes one non-finite gradient spoi
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -15,6 +15,7 @@ from gradgate.gradients.norms import Norms
 from gradgate.gradients.sparse import Gradient, values_of, with_values
 
 Gradients = Sequence[Gradient]
+_LEAST_NORMAL: Final = 2.0**-126  # of float32, by IEEE 754
 
 
 class ClipReport(NamedTuple):
@@ -64,7 +65,7 @@ def ratio(norm_after: tf.Tensor, norm_before: tf.Tensor, is_clipped: tf.Tensor) 
 
 
 def check_limit(clip: str, field: str, value: float) -> None:
-    """Refuses a limit that is no finite number above 0.
+    """Refuses a limit that is no finite number above 0, or that float32 cannot hold in full.
 
     Raises:
         ValueError: The message names the clip, the field and the value.
@@ -74,4 +75,9 @@ def check_limit(clip: str, field: str, value: float) -> None:
         raise ValueError(
             f"{clip}: {field} must be a finite number above 0, got {value!r}."
             " To train without clipping, leave the clip out of the chain."
+        )
+    if value < _LEAST_NORMAL:
+        raise ValueError(
+            f"{clip}: {field} must be at least {_LEAST_NORMAL:.8g}, the least normal float32, got"
+            f" {value!r}: a smaller one becomes 0 on most devices."
         )

@@ -25,7 +25,8 @@ class StatisticsBatch:
         zero_fraction: float32 [m, v] in [0, 1], entries that are exactly 0.
         nonfinite: int64 [m, v], NaN and infinite entries.
         histogram: int64 [m, v, HISTOGRAM_BINS], entries by |g|; bin i counts those in
-            [10^(-12 + i/2), 10^(-12 + (i+1)/2)).
+            [10^(-12 + i/2), 10^(-12 + (i+1)/2)). Of more than 2^18 entries a sample stands for
+            all.
     """
 
     step: Ints

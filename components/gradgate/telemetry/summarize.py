@@ -49,6 +49,7 @@ class SummaryBuilder:
         loss_measured: bool = True,
         constant_loss: float | None = None,
         final_weight_nonfinite: Mapping[str, int] | None = None,
+        final_weight_sha256: Mapping[str, str] | None = None,
     ) -> Summary:
         """Returns the summary so far.
 
@@ -56,11 +57,12 @@ class SummaryBuilder:
             loss_measured: False leaves the loss out: nobody showed it to the guard.
             constant_loss: Loss of the best constant predictor; None when unknown.
             final_weight_nonfinite: NaN and infinite entries of each variable after the last step.
+            final_weight_sha256: Digests of their bytes.
         """
         run = dict(zip(_RUN, self._run.summaries(), strict=True))
         if not loss_measured:
             del run["loss"]
-        weights = final_weight_nonfinite or {}
+        weights, digests = final_weight_nonfinite or {}, final_weight_sha256 or {}
         columns = zip(
             self._paths,
             self._norm.summaries(),
@@ -86,6 +88,7 @@ class SummaryBuilder:
                     zero_fraction=zero_fraction,
                     first_nonfinite_step=first if first >= 0 else None,
                     final_weight_nonfinite=weights.get(path),
+                    final_weight_sha256=digests.get(path),
                 )
                 for path, norm, mean_abs, max_abs, zero_fraction, first in columns
             ),

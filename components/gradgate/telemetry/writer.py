@@ -138,6 +138,7 @@ class RecordWriter:
         data: Sequence[DataSource] = (),
         constant_loss: float | None = None,
         final_weight_nonfinite: Mapping[str, int] | None = None,
+        final_weight_sha256: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Writes `summary.json`, then `manifest.json`: from now on the record can be judged.
 
@@ -153,6 +154,7 @@ class RecordWriter:
                     loss_measured=self._card.loss_measured,
                     constant_loss=constant_loss,
                     final_weight_nonfinite=final_weight_nonfinite,
+                    final_weight_sha256=final_weight_sha256,
                 ),
             )
             card = self._write(CARD, self._card)

@@ -93,6 +93,7 @@ def fit_with(
     fit: Callable[..., Any],
     *,
     before: Callable[[], None],
+    after: Callable[[BaseException | None], None],
 ) -> Callable[..., Any]:
     """Returns a `fit` that brings a callback along, whatever callbacks it is given.
 
@@ -100,12 +101,22 @@ def fit_with(
         callback: To bring along, before the others.
         fit: Of the model.
         before: Called first; may raise.
+        after: Called last, with what `fit` raised, or None.
     """
     signature = inspect.signature(fit)
 
     @functools.wraps(fit)
     def fit_with_callback(*args: Any, **kwargs: Any) -> Any:
         before()
+        try:
+            history = call(*args, **kwargs)
+        except BaseException as error:
+            after(error)
+            raise
+        after(None)
+        return history
+
+    def call(*args: Any, **kwargs: Any) -> Any:
         bound = signature.bind_partial(*args, **kwargs)
         is_named = "callbacks" in signature.parameters
         arguments = bound.arguments if is_named else kwargs

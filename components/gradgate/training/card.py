@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.contracts import ModelCard, VariableCard
+from gradgate.contracts import ModelCard, VariableCard, sha256
 from gradgate.gradients import clip_to_config
 from gradgate.training import keras_hooks
 from gradgate.training.settings import GuardSettings
@@ -57,6 +57,14 @@ def nonfinite_weights(variables: Sequence[keras.Variable]) -> dict[str, int]:
         variable.path: int(tf.math.count_nonzero(~tf.math.is_finite(variable.value)))
         for variable in variables
         if keras_hooks.tf_variable(variable).dtype.is_floating
+    }
+
+
+def weight_digests(variables: Sequence[keras.Variable]) -> dict[str, str]:
+    """Returns the SHA-256 of each variable's bytes, little-endian and row by row, by path."""
+    return {
+        variable.path: sha256(np.ascontiguousarray(variable.value.numpy()).tobytes())
+        for variable in variables
     }
 
 

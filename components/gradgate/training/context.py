@@ -122,6 +122,7 @@ class TrainingContext:
             data=self._data,
             constant_loss=None if guard is None else guard.constant_loss,
             final_weight_nonfinite=None if guard is None else guard.final_weight_nonfinite,
+            final_weight_sha256=None if guard is None else guard.final_weight_sha256,
         )
         if self._card is not None:
             self._sinks.end(self.manifest)

@@ -11,7 +11,7 @@ from gradgate.contracts import BoundModel, Manifest, ModelCard, mark_and_bind
 from gradgate.training import keras_hooks
 from gradgate.training.batches import to_batch, why_not_applied
 from gradgate.training.callback import DrainCallback, fit_with
-from gradgate.training.card import describe, nonfinite_weights
+from gradgate.training.card import describe, nonfinite_weights, weight_digests
 from gradgate.training.context import Status, TrainingContext
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.plan import Plan
@@ -38,7 +38,7 @@ class Guard:
         plan: Of the steps that were asked for.
         status, status_message: "completed", unless the guard knows better, and why.
         bound: The exported model, after `bind`.
-        constant_loss, final_weight_nonfinite: Known after `release`.
+        constant_loss, final_weight_nonfinite, final_weight_sha256: Known after `release`.
     """
 
     def __init__(
@@ -53,12 +53,13 @@ class Guard:
     ) -> None:
         self.settings = settings
         self.steps = self.lost_steps = 0
-        self.stopped = False
+        self.stopped = self._fit_failed = False
         self.status: Status = "completed"
         self.status_message = ""
         self.bound: BoundModel | None = None
         self.constant_loss = constant_loss
         self.final_weight_nonfinite: dict[str, int] | None = None
+        self.final_weight_sha256: dict[str, str] | None = None
         self.plan = Plan(context.planned_steps if planned_steps is None else planned_steps)
         self._model, self._optimizer = model, model.optimizer
         self._context, self._owns_context = context, owns_context
@@ -187,6 +188,9 @@ class Guard:
             if self._probe.labels is not None:
                 self.constant_loss = self._probe.labels.constant_loss()
             self.final_weight_nonfinite = nonfinite_weights(self._model.trainable_variables)
+            self.final_weight_sha256 = weight_digests(self._model.trainable_variables)
+            if self._model.optimizer is not self._optimizer:
+                self.status, self.status_message = "failed", self._compiled_again()
         finally:
             self._is_released = True
             self.detach()
@@ -199,7 +203,9 @@ class Guard:
             on_gradients=probe.see_gradients,
             conditional=self.settings.on_nonfinite != "record",
         )
-        fit = fit_with(DrainCallback(self), model.fit, before=self._check_optimizer)
+        fit = fit_with(
+            DrainCallback(self), model.fit, before=self._check_optimizer, after=self._end_fit
+        )
         keras_hooks.shadow(model, "fit", fit)
         if probe.labels is not None:
             keras_hooks.shadow(model, "compute_loss", observe_labels(probe, model.compute_loss))
@@ -207,11 +213,29 @@ class Guard:
 
     def _check_optimizer(self) -> None:
         if self._model.optimizer is not self._optimizer:
-            raise ValueError(
-                f"gradgate: the model '{self._model.name}' was compiled again after it was"
-                f" instrumented, so its new optimizer ({type(self._model.optimizer).__name__}) is"
-                " not observed. Call instrument after the last compile()."
+            raise ValueError(f"gradgate: {self._compiled_again()}")
+
+    def _compiled_again(self) -> str:
+        return (
+            f"the model '{self._model.name}' was compiled again after it was instrumented, so its"
+            f" new optimizer ({type(self._model.optimizer).__name__}) is not observed. Call"
+            " instrument after the last compile()."
+        )
+
+    def _end_fit(self, error: BaseException | None) -> None:
+        """Notes how a fit ended: one that raised is a failed training, even if somebody caught it.
+
+        A later fit that completes makes good for it.
+        """
+        if error is not None:
+            self._fit_failed = True
+            self.status, self.status_message = (
+                "failed",
+                f"fit raised {type(error).__name__}: {error}",
             )
+        elif self._fit_failed:
+            self._fit_failed = False
+            self.status, self.status_message = "completed", ""
 
     def _count_eager_step(self) -> None:
         self._eager_steps += 1

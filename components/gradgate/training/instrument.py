@@ -1,6 +1,7 @@
 """The one call that guards a training."""
 
 import dataclasses
+import math
 import os
 import uuid
 from typing import Any, Final
@@ -68,6 +69,7 @@ def instrument(
             guard.bind("model")
     """
     check_model(model)
+    _check_numbers(planned_steps, constant_loss)
     said = {
         name: value
         for name, value in {
@@ -94,6 +96,20 @@ def instrument(
         planned_steps=planned_steps,
         constant_loss=constant_loss,
     )
+
+
+def _check_numbers(planned_steps: int | None, constant_loss: float | None) -> None:
+    if planned_steps is not None and planned_steps < 1:
+        raise ValueError(
+            f"instrument: planned_steps must be a whole number above 0, got {planned_steps}. Leave"
+            " it out if `fit` says how many steps it takes."
+        )
+    if constant_loss is not None and not (math.isfinite(constant_loss) and constant_loss > 0):
+        raise ValueError(
+            f"instrument: constant_loss must be a finite number above 0, got {constant_loss}. It is"
+            " the loss of the best constant prediction; leave it out where the loss and the labels"
+            " tell it."
+        )
 
 
 def _given_context(target: Any) -> TrainingContext | None:

@@ -23,6 +23,7 @@ _KINDS = {
     "mean_squared_error": keras.losses.MeanSquaredError,
 }
 _MOST_COLUMNS = 1 << 16
+_UNSET = np.float64("nan")
 
 
 class LabelStatistics:
@@ -36,6 +37,7 @@ class LabelStatistics:
     def __init__(self, *, kind: str, smoothing: float = 0.0) -> None:
         self._kind, self._smoothing = kind, smoothing
         self._sums: tf.Variable | None = None  # see `_sum`
+        self._shift: tf.Variable | None = None  # see `_shifted`
         self._is_weighted = False
         self._pending: tuple[Any, Any, int] | None = None
         self._is_known = True
@@ -84,6 +86,14 @@ class LabelStatistics:
         pending, self._pending = self._pending, None
         if pending is None or not is_reachable(pending[0]):
             self._is_known = False  # a step whose labels are not known spoils the whole
+            return
+        columns = pending[2]
+        if self._kind == "mean_squared_error" and self._shift is None:
+            self._shift = outside_of_traces(
+                lambda: tf.Variable(tf.fill([columns], _UNSET), trainable=False)
+            )
+        if self._shift is not None and self._shift.shape != (columns,):
+            self._is_known = False
             return
         row = self._sum(*pending)
         if self._sums is None:
@@ -150,13 +160,25 @@ class LabelStatistics:
             each = tf.ones_like(label, tf.float64) if weight is None else weight
             counts = tf.math.unsorted_segment_sum(each, label, columns)
             return counts if weight is None else tf.concat([_size(label)[None], counts], axis=0)
-        target = tf.cast(tf.reshape(y, [-1, columns]), tf.float64)
+        target = self._shifted(tf.cast(tf.reshape(y, [-1, columns]), tf.float64))
         weighted = target if weight is None else target * weight[:, None]
         head = [_size(target[:, 0])] + ([] if weight is None else [tf.reduce_sum(weight)])
         sums = [tf.reduce_sum(weighted, axis=0)]
         if self._kind == "mean_squared_error":
             sums.append(tf.reduce_sum(weighted * target, axis=0))
         return tf.concat([tf.stack(head), *sums], axis=0)
+
+    def _shifted(self, target: tf.Tensor) -> tf.Tensor:
+        """Returns the targets less the first one seen, as a variance far from 0 needs.
+
+        The difference of two squares near 1e16 has no digits left, even in float64.
+        """
+        if self._shift is None:
+            return target
+        first = tf.reduce_mean(target[:1], axis=0)  # NaN of an empty batch: still unset
+        shift = tf.where(tf.math.is_nan(self._shift), first, self._shift)
+        self._shift.assign(shift, read_value=False)
+        return target - shift
 
     def _split(self, row: np.ndarray) -> tuple[float, float, np.ndarray]:
         """Returns the number of rows, the sum of their weights, and the sums."""

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
-from gradgate.gradients import Clip, clip_from_config, clip_to_config
+from gradgate.gradients import CLIPS, Clip, clip_from_config, clip_to_config
 from gradgate.gradients.config import unknown
 
 OnNonfinite = Literal["record", "skip", "stop"]
@@ -39,10 +39,11 @@ class GuardSettings:
         clips = tuple(clips) if isinstance(clips, (tuple, list)) else (clips,)
         object.__setattr__(self, "clip", clips)
         for clip in clips:
-            if not callable(clip):
+            if type(clip) not in CLIPS.values():
                 raise ValueError(
                     f"GuardSettings: clip must be a clip or a tuple of clips, got {clip!r}."
-                    " For example clip=ClipByGlobalNorm(max_norm=1.0)."
+                    " For example clip=ClipByGlobalNorm(max_norm=1.0); those that there are:"
+                    f" {', '.join(kind.__name__ for kind in CLIPS.values())}."
                 )
         if self.on_nonfinite not in _ON_NONFINITE:
             raise ValueError(

@@ -7,6 +7,7 @@ Source: TensorFlow's core/util/tensor_bundle/tensor_bundle.cc and protobuf/tenso
 """
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,6 +51,7 @@ class TensorCount:
         name: The variable's own name, such as `sequential/dense/kernel`; else the key.
         key: Its key in the checkpoint.
         nonfinite: NaN and infinite entries.
+        sha256: Of its bytes, little-endian and row by row.
     """
 
     name: str
@@ -57,6 +59,7 @@ class TensorCount:
     dtype: str
     shape: tuple[int, ...]
     nonfinite: int
+    sha256: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,7 @@ def _count(folder: Path) -> Weights:
             _strings(files[entry.shard], entry)
             others.append(key)
             continue
-        nonfinite = _read(files[entry.shard], key, entry)
+        nonfinite, digest = _read(files[entry.shard], key, entry)
         if entry.dtype not in _FLOATS:
             others.append(key)
             continue
@@ -118,6 +121,7 @@ def _count(folder: Path) -> Weights:
             dtype=_FLOATS[entry.dtype],
             shape=entry.shape,
             nonfinite=nonfinite,
+            sha256=digest,
         )
         floats.append(count)
     return Weights(floats=tuple(floats), others=tuple(others))
@@ -171,8 +175,8 @@ def _shape(message: bytes) -> Iterator[int]:
             yield size
 
 
-def _read(file: NDArray[np.uint8], key: str, entry: _Entry) -> int:
-    """Returns the non-finite entries of a tensor (0 where it has none by its type)."""
+def _read(file: NDArray[np.uint8], key: str, entry: _Entry) -> tuple[int, str]:
+    """Returns a tensor's non-finite entries (0 where it has none by its type) and its digest."""
     dtype = _FLOATS.get(entry.dtype)
     name, width = (dtype, _SIZES[dtype]) if dtype else _OTHERS.get(entry.dtype, ("", 0))
     if not name:
@@ -182,14 +186,15 @@ def _read(file: NDArray[np.uint8], key: str, entry: _Entry) -> int:
         expected *= size
     if expected != entry.size:
         raise WireError(f"the tensor {key} has {entry.size} bytes; its shape needs {expected}")
-    crc, nonfinite = 0, 0
+    crc, nonfinite, digest = 0, 0, hashlib.sha256()
     for start in range(entry.offset, entry.offset + entry.size, _CHUNK):
         chunk = file[start : min(start + _CHUNK, entry.offset + entry.size)]
         crc = crc32c(chunk, crc)
+        digest.update(chunk.tobytes())
         nonfinite += _nonfinite(chunk, dtype) if dtype else 0
     if masked(crc) != entry.crc:
         raise WireError(f"the sum of the tensor {key} does not match its bytes")
-    return nonfinite
+    return nonfinite, f"sha256:{digest.hexdigest()}"
 
 
 def _nonfinite(chunk: NDArray[np.uint8], dtype: str) -> int:

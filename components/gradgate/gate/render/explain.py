@@ -49,10 +49,10 @@ def _finding(finding: Finding) -> str:
         rows.append(("first", view.where(finding)))
         rows.append(("around it", _around(finding)))
     if len(finding.worst) > 1:
-        worst = ", ".join(f"{w.variable} {view.value_of(w)}" for w in finding.worst)
+        worst = ", ".join(f"{w.variable} {view.value_of(finding, w)}" for w in finding.worst)
         rows.append(("worst", worst))
     rows += [
-        ("why it matters", finding.description),
+        ("the rule", finding.description),
         ("what to change", finding.prescription),
         ("evidence", _EVIDENCE[finding.evidence] if finding.observed.samples else ""),
     ]

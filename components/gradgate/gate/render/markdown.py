@@ -23,7 +23,7 @@ def render_markdown(verdict: Verdict) -> str:
         lines += [
             f"- **Observed** {_text(view.observed(chief))}, expected {_text(view.limit(chief))}",
             f"- **First** {_text(view.where(chief))}",
-            f"- **Why it matters** {_text(chief.description)}",
+            f"- **The rule** {_text(chief.description)}",
             f"- **What to change** {_text(chief.prescription)}",
             "",
         ]

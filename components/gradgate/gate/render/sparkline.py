@@ -8,7 +8,8 @@ import math
 from collections.abc import Sequence
 
 from gradgate.contracts.verdict import Finding, Sample
-from gradgate.gate.wording import number
+from gradgate.gate.signals import CATALOGUE
+from gradgate.gate.wording import is_indicator, number
 
 WIDTH, HEIGHT = 640.0, 132.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 8.0, 22.0, 22.0
@@ -49,6 +50,9 @@ def draw(finding: Finding) -> Drawing | None:
     bound = _limit_of(finding)
     finite = [s.value for s in samples if math.isfinite(s.value)]
     values = finite + ([bound] if bound is not None else [])
+    if is_indicator(CATALOGUE.get(finding.signal)):  # all are 0 or 1, so a level says which
+        finite = values = [0.0, 1.0]
+        bound = bound if bound is not None and 0 <= bound <= 1 else None
     is_logarithmic = bool(values) and min(values) > 0 and max(values) > 1000 * min(values)
     scale = _Scale(values, is_logarithmic=is_logarithmic)
     first, last = samples[0].step, samples[-1].step

@@ -1,11 +1,12 @@
 """What every form of a report shows, in words: so that they all say the same."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gradgate.contracts import Finding, Verdict
 from gradgate.contracts.verdict import Observed
-from gradgate.gate.wording import number
+from gradgate.gate.signals import CATALOGUE
+from gradgate.gate.wording import counted, is_share, number, percent
 
 PROMISE: Final = (
     "If you push with the VerifyingPusher and only its identity can write to the serving location,"
@@ -18,11 +19,11 @@ _SIGNS: Final = {"==": "=", "<": "<", "<=": "\u2264", ">": ">", ">=": "\u2265"}
 
 
 def limit(finding: Finding) -> str:
-    """What was expected, such as `≤ 0.5`."""
-    expect = finding.expect
+    """What was expected, such as `≤ 0.5`; of a share, `≤ 50%`."""
+    expect, said = finding.expect, percent if _is_share(finding) else number
     if expect.get("op") == "between":
-        return f"{_limit(expect, 'low')} to {_limit(expect, 'high')}"
-    return f"{_SIGNS.get(str(expect.get('op')), '?')} {_limit(expect, 'value')}"
+        return f"{_limit(expect, 'low', said)} to {_limit(expect, 'high', said)}"
+    return f"{_SIGNS.get(str(expect.get('op')), '?')} {_limit(expect, 'value', said)}"
 
 
 def observed(finding: Finding) -> str:
@@ -31,18 +32,29 @@ def observed(finding: Finding) -> str:
         return "not measured" if finding.status == "unknown" else "rule broke"
     seen = finding.observed
     if finding.aggregate.get("fn") == "sum" and seen.samples > 1:
-        return f"{value_of(seen)} of {seen.samples} steps"
-    return value_of(seen)
+        return f"{value_of(finding, seen)} of {counted(seen.samples, 'step')}"
+    return value_of(finding, seen)
 
 
-def value_of(seen: Observed) -> str:
-    """The number itself; `?` where a verdict has none."""
-    return "?" if seen.value is None else number(seen.value)
+def value_of(finding: Finding, seen: Observed) -> str:
+    """The number itself, in percent if it is a share; `?` where a verdict has none."""
+    if seen.value is None:
+        return "?"
+    return percent(seen.value) if _is_share(finding) else number(seen.value)
 
 
-def _limit(document: Mapping[str, Any], name: str) -> str:
+def unit(finding: Finding) -> str:
+    """The unit of the number that decided; of a share of samples or a fall it is percent alone."""
+    return "" if finding.aggregate.get("fn") in {"persistence", "improvement"} else finding.unit
+
+
+def _is_share(finding: Finding) -> bool:
+    return is_share(str(finding.aggregate.get("fn")), CATALOGUE.get(finding.signal))
+
+
+def _limit(document: Mapping[str, Any], name: str, said: Callable[[float], str] = number) -> str:
     value = document.get(name)
-    return number(value) if isinstance(value, int | float) else "?"
+    return said(value) if isinstance(value, int | float) else "?"
 
 
 def aggregate(finding: Finding) -> str:

@@ -29,8 +29,8 @@ def _unmeasured_against_constant(evidence: Evidence) -> str:
     got = "was not measured" if constant is None else f"is {constant:g}"
     return (
         f"the loss of the best constant predictor {got}, so there is nothing to compare with;"
-        " it is known for cross-entropy and squared error, else tell the guard or leave out"
-        " this rule"
+        " it is known for cross-entropy and squared error; else give it as"
+        " gradgate.instrument(..., constant_loss=...), or leave out this rule"
     )
 
 

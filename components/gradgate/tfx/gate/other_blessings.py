@@ -13,25 +13,37 @@ EVALUATOR, INFRA = "evaluator_blessing", "infra_blessing"
 def other_blessings(
     inputs: Mapping[str, Sequence[Artifact]], *, model: Artifact, require_evaluator: bool
 ) -> tuple[OtherBlessing, ...]:
-    """Returns every other judge's blessing; one that is required and absent says no.
+    """Returns every other judge's blessing; one that is wired or required, and absent, says no.
+
+    A judge that is wired and gave nothing was skipped or failed. Whatever the policy says, that is
+    no yes: only a key that is not there means that the pipeline has no such judge.
 
     Args:
-        inputs: The gate's input artifacts.
+        inputs: The gate's input artifacts; a key for each input that is wired.
         model: The model that the gate judges.
-        require_evaluator: Whether a missing Evaluator's blessing counts as a no.
+        require_evaluator: Whether an Evaluator that is not wired counts as a no.
     """
     others = [_evaluator(blessing, model) for blessing in inputs.get(EVALUATOR, ())]
-    if require_evaluator and not others:
-        others = [
-            OtherBlessing(
-                source="Evaluator",
-                blessed=False,
-                same_model=False,
-                message="there is no blessing of an Evaluator. Wire evaluator_blessing, or set"
-                " require_evaluator: false in the policy of a pipeline that has none.",
-            )
-        ]
-    return (*others, *(_infra(blessing) for blessing in inputs.get(INFRA, ())))
+    if EVALUATOR in inputs and not others:
+        others = [_no("Evaluator", _nothing_came(EVALUATOR))]
+    elif require_evaluator and not others:
+        message = (
+            "there is no blessing of an Evaluator. Wire evaluator_blessing, or set"
+            " require_evaluator: false in the policy of a pipeline that has none."
+        )
+        others = [_no("Evaluator", message)]
+    infra = [_infra(blessing) for blessing in inputs.get(INFRA, ())]
+    if INFRA in inputs and not infra:
+        infra = [_no("InfraValidator", _nothing_came(INFRA))]
+    return (*others, *infra)
+
+
+def _no(source: str, message: str) -> OtherBlessing:
+    return OtherBlessing(source=source, blessed=False, same_model=False, message=message)
+
+
+def _nothing_came(key: str) -> str:
+    return f"{key} is wired, but no blessing came; the component was skipped, or it failed."
 
 
 def _evaluator(blessing: Artifact, model: Artifact) -> OtherBlessing:

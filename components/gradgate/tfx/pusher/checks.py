@@ -67,7 +67,7 @@ def read_verdict(directory: str | os.PathLike[str]) -> Verdict:
 
 
 def require_blessed(blessings: Sequence[Blessing], verdict: Verdict) -> None:
-    """Raises `RefusedError` unless the one blessing and the verdict say yes, of the same model."""
+    """Raises `RefusedError` unless the one blessing and the whole verdict say yes, of one model."""
     if len(blessings) != 1:
         raise RefusedError(
             f"exactly one blessing is needed, the gate's; got {len(blessings)}. A gate that was"
@@ -84,6 +84,29 @@ def require_blessed(blessings: Sequence[Blessing], verdict: Verdict) -> None:
         raise RefusedError("the verdict names no model.")
     if tree_digest(verdict.subject.model_files) != verdict.subject.model_digest:
         raise RefusedError("the verdict's list of files does not have the digest that it names.")
+    _require_grounds(verdict)
+
+
+def _require_grounds(verdict: Verdict) -> None:
+    """Raises `RefusedError` unless all that the verdict rests on says yes as well.
+
+    The gate gives no such verdict. But an id is no signature: who writes a verdict can seal it.
+    """
+    if not verdict.healthy:
+        raise RefusedError(f"the verdict does not call this model healthy. {verdict.headline}")
+    if not verdict.findings:
+        raise RefusedError("the verdict has no finding, so nothing about this model was proven.")
+    for finding in verdict.findings:
+        if finding.level == "block":
+            raise RefusedError(f"the verdict's rule {finding.id} blocks: {finding.message}")
+    for check in verdict.integrity:
+        if check.status == "fail":
+            raise RefusedError(f"the verdict's check {check.code} failed: {check.message}")
+    for other in verdict.others:
+        if not other.blessed:
+            raise RefusedError(f"{other.source} did not bless this model. {other.message}".rstrip())
+        if not other.same_model:
+            raise RefusedError(f"{other.source} blessed another model. {other.message}".rstrip())
 
 
 def require_same(verdict: Verdict, copy: BoundModel) -> None:

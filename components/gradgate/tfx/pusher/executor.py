@@ -12,7 +12,7 @@ from tfx.utils import io_utils, path_utils, proto_utils
 
 from gradgate.telemetry.sinks.mlflow import publish_push
 from gradgate.tfx.pusher.checks import Blessing
-from gradgate.tfx.pusher.verified_push import PushRecord, push
+from gradgate.tfx.pusher.verified_push import PushRecord, follow_up, push
 
 _Artifacts = dict[str, list[Artifact]]
 _log = logging.getLogger(__name__)
@@ -30,7 +30,8 @@ class Executor(base_executor.BaseExecutor):
         """Writes the `PushedModel`.
 
         Raises:
-            OSError: If the serving folder could not be written; nothing new is served then.
+            OSError: If the serving folder could not be written; nothing new is served then. What
+                fails after the model is served, such as its archiving, is a remark in the reason.
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
         verdict = artifact_utils.get_single_instance(input_dict["verdict"])
@@ -43,9 +44,13 @@ class Executor(base_executor.BaseExecutor):
             verdict_dir=verdict.uri,
             base_directory=destination.filesystem.base_directory,
         )
-        if record.destination is not None:
+        if (served := record.destination) is not None:
             # TFX's Pusher archives what it pushed in its artifact, and other components read it.
-            io_utils.copy_dir(record.destination, pushed_model.uri)
+            record = follow_up(
+                record,
+                "the artifact pushed_model does not hold the whole model",
+                lambda: io_utils.copy_dir(served, pushed_model.uri),
+            )
         _describe(pushed_model, record)
         _log.info("gradgate: %s", record.reason)
         if record.destination is not None:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gradgate.tfx.pusher.checks import RefusedError
+
 INCOMING = ".incoming-"
 HISTORY = ".gradgate/pushes.jsonl"
 _STALE_SECONDS = 24 * 3600.0
@@ -30,12 +32,14 @@ class ServingFolder:
         self.base = Path(base)
 
     def versions(self) -> tuple[int, ...]:
-        """The version numbers that are there, rising."""
+        """The version numbers that a server reads, rising."""
+        return tuple(number for number in self._numbers() if number <= _GREATEST)
+
+    def _numbers(self) -> tuple[int, ...]:
         if not self.base.is_dir():
             return ()
         names = (path.name for path in self.base.iterdir())
-        numbers = (int(name) for name in names if name.isascii() and name.isdigit())
-        return tuple(sorted(number for number in numbers if number <= _GREATEST))
+        return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit()))
 
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -50,6 +54,8 @@ class ServingFolder:
     def publish(self, staging: Path, *, now: float) -> int:
         """Makes a finished copy the newest version, at once and whole.
 
+        The rename is the last thing it does: if it raises, nothing new is served.
+
         The number is above every other, and at least the time in seconds, so that it also rises
         where the folder was emptied; a clock that was set back cannot make it fall.
 
@@ -59,10 +65,20 @@ class ServingFolder:
 
         Returns:
             The version.
+
+        Raises:
+            RefusedError: If no number is left above those that are there.
+            OSError: If the copy could not be written to the disk, or not be renamed.
         """
         _sync_tree(staging)
-        version = max([int(now), *(number + 1 for number in self.versions())])
+        version = max([int(now), *(number + 1 for number in self._numbers())])
         while True:
+            if version > _GREATEST:
+                # A server would skip that name, and go on serving what is there.
+                raise RefusedError(
+                    f"no version is left in {self.base}: the next would be {version}, and a model"
+                    f" server reads numbers up to {_GREATEST}. Remove the greatest version there."
+                )
             try:
                 os.rename(staging, self.base / str(version))  # noqa: PTH104 - replace() is not it
                 break
@@ -71,13 +87,24 @@ class ServingFolder:
                 if error.errno not in _TAKEN:
                     raise
                 version += 1
-        _sync_folder(self.base)
         return version
 
-    def remember(self, entry: dict[str, Any]) -> None:
-        """Appends a line to the history of pushes, which lies outside every version."""
+    def settle(self) -> None:
+        """Makes the newest version's name outlive a power cut."""
+        _sync_folder(self.base)
+
+    def open_history(self) -> None:
+        """Makes the history of pushes, which lies outside every version, and tries to open it.
+
+        Asked before a push, so that a model is not served where no push could be remembered.
+        """
         path = self.base / HISTORY
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+
+    def remember(self, entry: dict[str, Any]) -> None:
+        """Appends a line to the history of pushes."""
+        path = self.base / HISTORY
         line = json.dumps(entry, sort_keys=True, allow_nan=False) + "\n"
         with path.open("a", encoding="utf-8") as file:
             file.write(line)

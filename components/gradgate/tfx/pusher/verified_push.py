@@ -6,14 +6,18 @@ under its version by one rename. So whatever happens to the source, before or du
 what is served is what the verdict names. What happens to the serving folder later is the business
 of its permissions.
 
+Once the model is served, nothing raises any more: an error would say that it was not pushed. What
+fails after that is logged, and is a remark at the end of the reason.
+
 Nothing here knows TFX.
 """
 
 import dataclasses
+import logging
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -27,6 +31,8 @@ from gradgate.tfx.pusher.checks import (
     require_same,
 )
 from gradgate.tfx.pusher.serving_folder import ServingFolder
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +69,8 @@ def push(
         What was done and why. The serving folder changed only if `pushed`.
 
     Raises:
-        OSError: If the copy could not be written or published.
+        OSError: If the history of pushes could not be opened, or the copy not be written or
+            published. Nothing new is served then.
     """
     folder = ServingFolder(base_directory)
     folder.sweep()
@@ -74,6 +81,7 @@ def push(
         with folder.incoming() as staging:
             copy = _copy(Path(model), staging)
             require_same(verdict, copy)
+            folder.open_history()
             version = folder.publish(staging, now=time.time() if now is None else now)
     except RefusedError as refusal:
         return PushRecord(
@@ -91,8 +99,28 @@ def push(
         model_digest=copy.digest,
         verdict_id=verdict.verdict_id,
     )
+    record = follow_up(record, "a power cut may undo the push", folder.settle)
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    folder.remember({"at": at, **dataclasses.asdict(record)})
+    entry = {"at": at, **dataclasses.asdict(record)}
+    return follow_up(record, "the push is not in the history", lambda: folder.remember(entry))
+
+
+def follow_up(record: PushRecord, otherwise: str, action: Callable[[], object]) -> PushRecord:
+    """Does what follows once the model is served, where it is too late to raise.
+
+    Args:
+        record: Of the push.
+        otherwise: What is the case if the action fails; goes into the remark.
+        action: What to do.
+
+    Returns:
+        The record; if the action failed, with a remark at the end of its reason.
+    """
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the model is served
+        _log.exception("gradgate: %s", otherwise)
+        return dataclasses.replace(record, reason=f"{record.reason}; {otherwise}: {error}")
     return record
 
 
@@ -106,6 +134,8 @@ def _copy(model: Path, staging: Path) -> BoundModel:
         raise RefusedError(f"the model cannot be named by its files: {error}") from error
     except FileNotFoundError as error:
         raise RefusedError(f"there is no model at {model}.") from error
+    except NotADirectoryError as error:
+        raise RefusedError(f"the model at {model} is no directory.") from error
     except shutil.Error as error:
         raise RefusedError(f"the model could not be copied whole: {_first(error)}") from error
 
