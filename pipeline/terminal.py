@@ -77,7 +77,14 @@ class LiveScreen(Screen):
         """Ends the chapter before, and begins to draw a new one."""
         self.close()
         super().title(text)
-        self._live = Live(self, console=self.console, refresh_per_second=8, transient=True)
+        self._live = Live(
+            self,
+            console=self.console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,  # what libraries print belongs into the log, not above the list
+            redirect_stderr=False,
+        )
         self._live.start()
 
     def close(self) -> None:

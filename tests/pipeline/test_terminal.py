@@ -73,6 +73,15 @@ def test_on_a_terminal_the_list_shows_what_runs_and_what_waits_and_stays_when_ov
     assert "✓ A" in stream.getvalue().splitlines()[-1]
 
 
+def test_the_list_does_not_draw_what_libraries_print_onto_the_terminal():
+    stream = io.StringIO()
+    screen = LiveScreen(Console(file=stream, force_terminal=True, width=80, color_system=None))
+    before = sys.stdout, sys.stderr
+    screen.title("sound")
+    assert (sys.stdout, sys.stderr) == before
+    screen.close()
+
+
 def test_what_libraries_print_goes_to_the_log_and_the_terminal_stays_ours(tmp_path):
     code = f"""
 import os, sys
