@@ -173,7 +173,8 @@ def test_a_message_moves_no_cursor():
         (
             ("metadata", "metdata"),
             ("policy.yaml:3:1: metdata: there is no such field; did you mean metadata? the fields"
-            " here are apiVersion, kind, metadata, coverage, defaults, require_evaluator, require_trained_weights, rules"),
+            " here are apiVersion, kind, metadata, coverage, defaults, require_evaluator,"
+                " require_trained_weights, rules"),
         ),
         (
             ("gradgate/v1", "gradgate/v2"),
