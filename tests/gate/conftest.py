@@ -219,8 +219,9 @@ def properties():
 @pytest.fixture(scope="session")
 def saved_models(tmp_path_factory):
     """SavedModels really written by TensorFlow: a Keras export, every float type, a tiny one."""
-    tf = pytest.importorskip("tensorflow")
-    keras = pytest.importorskip("keras")
+    import keras
+    import tensorflow as tf
+
     root = tmp_path_factory.mktemp("saved_models")
 
     layers = [keras.Input((4,)), keras.layers.Dense(8, name="first"), keras.layers.Dense(1)]

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gradgate.telemetry.durable import sync_folder
 from gradgate.tfx.pusher.checks import RefusedError
 
 INCOMING = ".incoming-"
@@ -91,7 +92,7 @@ class ServingFolder:
 
     def settle(self) -> None:
         """Makes the newest version's name outlive a power cut."""
-        _sync_folder(self.base)
+        sync_folder(self.base)
 
     def open_history(self) -> None:
         """Makes the history of pushes, which lies outside every version, and tries to open it.
@@ -130,12 +131,4 @@ def _sync_tree(root: Path) -> None:
         for name in names:
             with Path(folder, name).open("rb") as file:
                 os.fsync(file.fileno())
-        _sync_folder(Path(folder))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(Path(folder))
