@@ -1,159 +1,155 @@
-"""What the instrumented step costs: a ratio to the same `fit` with `tf.clip_by_global_norm` alone.
+"""What a step costs: ratios to the same `fit` with Keras's own `global_clipnorm`.
 
-Both train in one process, in turns, and the ratio is the median over rounds of paired CPU times
-(all threads), so that other work on the machine strikes both alike. The row "same thing twice" is
-the baseline against itself: what a ratio means on this machine today.
+All variants train in one process, in turns, and a ratio is the median over rounds of paired CPU
+times (all threads), so that other work on the machine strikes all alike. "Same thing twice" is the
+baseline against itself: what a ratio means on this machine today. What is switched on for a whole
+process gets one of its own, where the baseline's rounds come first: Debugger V2 crashes when it is
+switched on a second time.
 
-    python benchmarks/step_overhead.py [--rounds 15] [--only "tiny MLP"]
+    python benchmarks/step_overhead.py [--models "tiny MLP" CNN] [--variants ...] [--out FILE]
 """
 
 import argparse
+import contextlib
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
-import numpy as np
 import tensorflow as tf
+from _models import BATCH, MODELS, Sample
+from _variants import BASELINE, VARIANTS, Variant, model_class, prepare, switch_on
 
-from gradgate.gradients import ClipByGlobalNorm
-from gradgate.training import instrument
-
-_LAYERS = keras.layers
-_MAX_NORM = 1.0
-
-
-class ClippingAdam(keras.optimizers.Adam):
-    """The baseline: the stock clip in the stock optimizer, and nothing else."""
-
-    def apply(self, grads, trainable_variables=None):
-        """Clips, then applies."""
-        grads, _ = tf.clip_by_global_norm(grads, _MAX_NORM)
-        super().apply(grads, trainable_variables)
-
-
-def tiny_mlp():
-    """9k parameters: all overhead and no arithmetic."""
-    return _dense(features=64, hidden=(64, 64), classes=10), _numbers(64), 400
-
-
-def wide_mlp():
-    return _dense(features=512, hidden=(2048, 2048), classes=10), _numbers(512), 25
-
-
-def lstm():
-    model = keras.Sequential(
-        [
-            keras.Input((32,), dtype="int32"),
-            _LAYERS.Embedding(5000, 64),
-            _LAYERS.LSTM(64),
-            _LAYERS.Dense(10, "softmax"),
-        ]
-    )
-    return model, lambda n: np.random.default_rng(1).integers(0, 5000, (n, 32)), 60
-
-
-def small_cnn():
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            _LAYERS.Conv2D(16, 3, activation="relu"),
-            _LAYERS.MaxPooling2D(),
-            _LAYERS.Conv2D(32, 3, activation="relu"),
-            _LAYERS.MaxPooling2D(),
-            _LAYERS.Flatten(),
-            _LAYERS.Dense(10, "softmax"),
-        ]
-    )
-    return model, lambda n: _numbers(28 * 28)(n).reshape(n, 28, 28, 1), 60
-
-
-def _dense(*, features, hidden, classes):
-    return keras.Sequential(
-        [
-            keras.Input((features,)),
-            *(_LAYERS.Dense(units, "relu") for units in hidden),
-            _LAYERS.Dense(classes, "softmax"),
-        ]
-    )
-
-
-def _numbers(features):
-    return lambda n: np.random.default_rng(1).normal(size=(n, features)).astype("float32")
-
-
-MODELS = {
-    "tiny MLP": tiny_mlp,
-    "wide MLP": wide_mlp,
-    "LSTM with Embedding": lstm,
-    "small CNN": small_cnn,
-}
+_WARM_UP = 2  # rounds: tracing, caches
+Ratios = dict[str, float]
 
 
 class Training:
-    """A model that trains on the same data, a fixed number of steps a round."""
+    """One model that trains in one way, a fixed number of steps a round."""
 
-    def __init__(self, build: Callable, optimizer: keras.optimizers.Optimizer, batch: int = 32):
-        keras.utils.set_random_seed(1)
-        self.model, inputs, self.steps = build()
-        self.model.compile(
-            optimizer=optimizer, loss="sparse_categorical_crossentropy", jit_compile=False
-        )
-        x = inputs(batch * 8)
-        y = np.random.default_rng(2).integers(0, 10, len(x))
-        self._data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).cache().repeat()
+    def __init__(
+        self, sample: Sample, variant: Variant, folder: Path, stack: contextlib.ExitStack
+    ) -> None:
+        self._steps = sample.steps
+        self._model = sample.build(model_class(variant))
+        self._callbacks = prepare(variant, self._model, folder, stack)
+        data = tf.data.Dataset.from_tensor_slices(sample.data())
+        self._data = data.batch(BATCH).cache().repeat()
 
     def seconds(self) -> float:
-        """Trains one round; returns the CPU time that it took."""
+        """Trains a round; returns the CPU time of it."""
         start = time.process_time()
-        self.model.fit(self._data, steps_per_epoch=self.steps, verbose=0)
+        self._model.fit(
+            self._data, steps_per_epoch=self._steps, verbose=0, callbacks=self._callbacks
+        )
         return time.process_time() - start
 
 
-def measure(build: Callable, rounds: int, folder: Path) -> tuple[float, float, float]:
-    """Returns ms of CPU a baseline step, the ratio of the baseline to itself, and ours to it."""
-    ours = Training(build, keras.optimizers.Adam())
-    trainings = [Training(build, ClippingAdam()), Training(build, ClippingAdam()), ours]
-    times: list[list[float]] = [[], [], []]
-    with instrument(ours.model, folder, clip=ClipByGlobalNorm(max_norm=_MAX_NORM)):
-        for number in range(rounds + 2):
-            for index in sorted(range(3), key=lambda index: (index + number) % 3):
-                seconds = trainings[index].seconds()
-                if number >= 2:  # two rounds to warm up: tracing, caches
-                    times[index].append(seconds)
-    plain, again, guarded = times
-    return (
-        statistics.median(plain) / ours.steps * 1e3,
-        _paired(again, plain),
-        _paired(guarded, plain),
-    )
+def measure(
+    sample: Sample, names: Sequence[str], *, rounds: int, peer_rounds: int
+) -> tuple[float, Ratios]:
+    """Returns ms of CPU time of a baseline step, and the ratio of each variant to the baseline."""
+    with contextlib.ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        variants = [BASELINE, *(VARIANTS[name] for name in names)]
+        trainings = [
+            Training(sample, variant, root / str(number), stack)
+            for number, variant in enumerate(variants)
+        ]
+        base: list[float] = []
+        ratios: list[list[float]] = [[] for _ in trainings]
+        for number in range(-_WARM_UP, rounds):
+            taking_part = [
+                index
+                for index, variant in enumerate(variants)
+                if number < peer_rounds or not variant.is_peer
+            ]
+            start = number % len(taking_part)
+            turns = taking_part[start:] + taking_part[:start]
+            seconds = {index: trainings[index].seconds() for index in turns}
+            if number >= 0:
+                base.append(seconds[0])
+                for index, each in seconds.items():
+                    ratios[index].append(each / seconds[0])
+    medians = [statistics.median(each) for each in ratios]
+    return statistics.median(base) / sample.steps * 1e3, dict(zip(names, medians[1:], strict=True))
 
 
-def _paired(times: list[float], base: list[float]) -> float:
-    return statistics.median(a / b for a, b in zip(times, base, strict=True))
+def measure_switch(sample: Sample, variant: Variant, rounds: int) -> float:
+    """Returns the ratio to the baseline of what is switched on for the whole process."""
+    medians = []
+    with contextlib.ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for each in (BASELINE, variant):
+            training = Training(sample, each, root / "baseline", stack)
+            switch_on(each, root / "debug")
+            seconds = [training.seconds() for _ in range(_WARM_UP + rounds)]
+            medians.append(statistics.median(seconds[_WARM_UP:]))
+    return medians[1] / medians[0]
+
+
+def measure_apart(model: str, variant: str, rounds: int) -> float:
+    """Returns what `measure_switch` does, from a process of its own."""
+    command = [sys.executable, __file__, "--models", model, "--variants", variant]
+    command += ["--peer-rounds", str(rounds), "--apart"]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return float(answer.stdout.splitlines()[-1])
+
+
+def table(results: dict[str, tuple[float, Ratios]], variants: Sequence[str]) -> str:
+    """Returns the results as a Markdown table: a row for each variant, a column for each model."""
+    sizes = [f"{MODELS[model].build().count_params():,}" for model in results]
+    rows = [
+        ["", *results],
+        ["---", *("---:" for _ in results)],
+        ["parameters", *sizes],
+        ["step with `global_clipnorm`", *(f"{base:.2f} ms" for base, _ in results.values())],
+        *([name, *(f"{ratios[name]:.3f}" for _, ratios in results.values())] for name in variants),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15, help="paired measurements a model")
-    parser.add_argument("--only", choices=MODELS, help="one model instead of all")
-    arguments = parser.parse_args()
-    versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {os.cpu_count()} cores"
-    print(f"CPU time relative to the clip alone; median of {arguments.rounds} rounds; {versions}")
-    print()
-    print("| model | parameters | step with the clip alone | same thing twice | instrumented |")
-    print("|---|---|---|---|---|")
-    for name, build in MODELS.items():
-        if arguments.only in (None, name):
-            with tempfile.TemporaryDirectory() as folder:
-                base, again, ours = measure(build, arguments.rounds, Path(folder, "record"))
-            size = build()[0].count_params()
-            print(f"| {name} | {size:,} | {base:.2f} ms | {again:.3f} | {ours:.3f} |", flush=True)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--rounds", type=int, default=15, help="paired measurements, ours")
+    parser.add_argument("--peer-rounds", type=int, default=5, help="and of others: they are slow")
+    parser.add_argument("--out", type=Path, help="file for the table, besides")
+    parser.add_argument("--apart", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.apart:
+        variant = VARIANTS[given.variants[0]]
+        print(measure_switch(MODELS[given.models[0]], variant, given.peer_rounds))
+        return
+    apart = [name for name in given.variants if VARIANTS[name].switch]
+    together = [name for name in given.variants if name not in apart]
+    results = {}
+    for model in given.models:
+        base, ratios = measure(
+            MODELS[model], together, rounds=given.rounds, peer_rounds=given.peer_rounds
+        )
+        ratios |= {name: measure_apart(model, name, given.peer_rounds) for name in apart}
+        results[model] = base, ratios
+        print(f"{model}: {base:.2f} ms, {ratios}", file=sys.stderr, flush=True)
+    versions = (
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}, Python {sys.version.split()[0]}"
+    )
+    text = (
+        f"CPU time relative to `global_clipnorm`; median of {given.rounds} rounds, of others"
+        f" {min(given.rounds, given.peer_rounds)}; {versions}, {os.cpu_count()} cores\n\n"
+        f"{table(results, given.variants)}"
+    )
+    print(text)
+    if given.out:
+        given.out.write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gradgate.contracts import Tracking as Tracking
+    from gradgate.gradients import AdaGC as AdaGC
+    from gradgate.gradients import AdaptiveGradientClip as AdaptiveGradientClip
+    from gradgate.gradients import AutoClip as AutoClip
+    from gradgate.gradients import Centralize as Centralize
     from gradgate.gradients import ClipByGlobalNorm as ClipByGlobalNorm
     from gradgate.gradients import ClipByNorm as ClipByNorm
     from gradgate.gradients import ClipByValue as ClipByValue
+    from gradgate.gradients import NormalizeByGlobalNorm as NormalizeByGlobalNorm
+    from gradgate.gradients import NormalizeByNorm as NormalizeByNorm
+    from gradgate.gradients import ZClip as ZClip
     from gradgate.tfx.artifacts import GradientHealth as GradientHealth
     from gradgate.tfx.artifacts import TrainingHealthVerdict as TrainingHealthVerdict
     from gradgate.tfx.gate.component import GradientGate as GradientGate
@@ -25,6 +32,10 @@ if TYPE_CHECKING:
 
 # TFX on Kubeflow finds an artifact class by its type name, so those two must be importable here.
 _HOME = {
+    "AdaGC": "gradgate.gradients",
+    "AdaptiveGradientClip": "gradgate.gradients",
+    "AutoClip": "gradgate.gradients",
+    "Centralize": "gradgate.gradients",
     "ClipByGlobalNorm": "gradgate.gradients",
     "ClipByNorm": "gradgate.gradients",
     "ClipByValue": "gradgate.gradients",
@@ -32,14 +43,21 @@ _HOME = {
     "GradientHealth": "gradgate.tfx.artifacts",
     "Guard": "gradgate.training",
     "GuardSettings": "gradgate.training",
+    "NormalizeByGlobalNorm": "gradgate.gradients",
+    "NormalizeByNorm": "gradgate.gradients",
     "Tracking": "gradgate.contracts",
     "Trainer": "gradgate.tfx.trainer.component",
     "TrainingHealthVerdict": "gradgate.tfx.artifacts",
     "VerifyingPusher": "gradgate.tfx.pusher.component",
+    "ZClip": "gradgate.gradients",
     "instrument": "gradgate.training",
 }
 
 __all__ = [
+    "AdaGC",
+    "AdaptiveGradientClip",
+    "AutoClip",
+    "Centralize",
     "ClipByGlobalNorm",
     "ClipByNorm",
     "ClipByValue",
@@ -47,10 +65,13 @@ __all__ = [
     "GradientHealth",
     "Guard",
     "GuardSettings",
+    "NormalizeByGlobalNorm",
+    "NormalizeByNorm",
     "Tracking",
     "Trainer",
     "TrainingHealthVerdict",
     "VerifyingPusher",
+    "ZClip",
     "__version__",
     "instrument",
 ]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradgate.contracts import ModelCard, Summary, VariableCard
+from gradgate.contracts import ActivationCard, ModelCard, Summary, VariableCard
 from gradgate.contracts.summary import SeriesSummary, Sketch
 from gradgate.diagnosis import Symptom, prescribe
 from gradgate.diagnosis import training_facts as facts
@@ -35,6 +35,7 @@ CARD = ModelCard(
     optimizer_config={"learning_rate": 0.1},
     loss="binary_crossentropy",
     clips=({"name": "clip_by_global_norm", "max_norm": 0.01},),
+    activations=(ActivationCard(layer="m/deep", activation="sigmoid"),),
 )
 # 10 norms of 1 (bin 0 holds (1/gamma, 1]) and mean scale 0.02.
 SUMMARY = Summary(
@@ -131,6 +132,69 @@ def test_exploding_without_a_clip_asks_for_one_first():
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_number_that_nan_went_into_points_at_the_cause(value):
     assert "follow the rules on non-finite values first" in advice("variable.norm", value=value)
+
+
+# --- One sentence for each of the others ------------------------------------------------------
+@pytest.mark.parametrize(
+    ("signal", "fields", "said"),
+    [
+        (
+            "variable.update_ratio",
+            {"value": 3.2, "variable": "m/deep/kernel"},
+            (
+                "A step moves layer deep (sigmoid, glorot_uniform) too far, by 3.2 of its norm"
+                " (about 0.001 is healthy): lower the learning rate from 0.1 to 0.01, and"
+                " warm it up."
+            ),
+        ),
+        ("variable.update_ratio", {"value": 1e-9, "is_low": True}, "raise the learning rate"),
+        ("variable.weight_norm", {"value": 300}, "use weight decay"),
+        ("variable.weight_norm", {"value": 0.1, "is_low": True}, "less weight decay"),
+        ("gradient.direction_flip", {"value": 0.7}, "use Adam; then lower the learning rate"),
+        ("gradient.cosine", {"value": -0.5, "is_low": True}, "then make the batch larger"),
+        (
+            "gradient.spike",
+            {"value": 12, "step": 8},
+            "(ZClip, AutoClip), or by the global norm with max_norm=0.99; look at the batch",
+        ),
+        ("loss.spike", {"step": 250}, "a checkpoint of about step 150 and leave out the batches"),
+        ("loss.spike", {}, "a checkpoint of some 100 steps before it"),
+        (
+            "loss_scale.skipped",
+            {"value": 0.25},
+            (
+                "25.0% of the steps were left out since the scaled loss overflowed: train in"
+                " mixed_bfloat16"
+            ),
+        ),
+        (
+            "activation.dead_fraction",
+            {"value": 0.6, "variable": "m/relu"},
+            (
+                "60% of the units of layer m/relu are 0 on all examples and learn no more: use"
+                " leaky_relu or selu, lower the learning rate from 0.1 to 0.01, then he_normal"
+            ),
+        ),
+        (
+            "activation.saturated_fraction",
+            {"value": 0.9, "variable": "m/deep"},
+            "90% of the outputs of layer m/deep (sigmoid) are saturated",
+        ),
+        (
+            "gradient.first_last_ratio",
+            {"value": 1e-6, "is_low": True},
+            "Almost no gradient reaches layer first (relu, glorot_uniform)",
+        ),
+        ("gradient.first_last_ratio", {"value": 1e3}, "Gradients exploded in layer first"),
+    ],
+)
+def test_says_what_to_do_with_the_numbers(signal, fields, said):
+    assert said in advice(signal, **fields)
+
+
+def test_an_optimizer_that_normalises_is_not_sent_to_adam():
+    adam = CARD.model_copy(update={"optimizer": "AdamW"})
+    assert "use Adam" not in advice("gradient.direction_flip", card=adam)
 
 
 # --- The numbers -----------------------------------------------------------------------------

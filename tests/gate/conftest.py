@@ -9,19 +9,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradgate.contracts import Manifest, ModelCard, Policy, Summary, VariableCard
+from gradgate.contracts import (
+    ActivationCard,
+    Manifest,
+    ModelCard,
+    Policy,
+    Summary,
+    VariableCard,
+)
 from gradgate.contracts.summary import SeriesSummary, Sketch, VariableSummary
 from gradgate.gate import Evidence, judge
-from gradgate.telemetry.batch import StatisticsBatch, StepBatch
+from gradgate.telemetry.batch import ActivationBatch, StatisticsBatch, StepBatch
 
 AS_OF = "2026-11-23T05:40:00Z"
 PATHS = ("first/kernel", "first/bias", "head/kernel")
+SAMPLED = (
+    "sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite", "weight_norm", "update_ratio",
+    "global_cosine", "data_norm", "data_mean_abs", "data_max_abs", "data_zero_fraction",
+)  # fmt: skip
+LOOKED = ("looked", "dead_fraction", "saturated_fraction")
 
 
 class Training:
     """A sound training of `steps` steps; every array and document may be changed.
 
-    The loss falls from 1 to 0.1 in a line, gradients are 0.5 everywhere, nothing is clipped.
+    The loss falls from 1 to 0.1 in a line, gradients are 0.5 everywhere, nothing is clipped. What
+    is None was not measured. Activations are looked at on the sampled steps.
     """
 
     def __init__(self, steps=300, paths=PATHS, every=50):
@@ -40,6 +53,14 @@ class Training:
         self.max_abs = np.full(rows, 0.4, np.float32)
         self.zero_fraction = np.zeros(rows, np.float32)
         self.nonfinite = np.zeros(rows, np.int64)
+        self.weight_norm = np.ones(rows, np.float32)
+        self.update_ratio = np.full(rows, 1e-3, np.float32)
+        self.global_cosine = np.full(len(self.sampled), 0.5, np.float32)
+        self.data_norm = self.data_mean_abs = self.data_max_abs = self.data_zero_fraction = None
+        self.loss_scale_skips = None
+        self.looked = self.sampled
+        self.dead_fraction = np.tile(np.float32([0.1, np.nan]), (len(self.looked), 1))
+        self.saturated_fraction = np.tile(np.float32([np.nan, 0.2]), (len(self.looked), 1))
         self.card = ModelCard(
             model_name="toy",
             variables=tuple(
@@ -57,6 +78,10 @@ class Training:
             optimizer_config={"learning_rate": 0.1},
             loss="binary_crossentropy",
             statistics_every=every,
+            activations=(
+                ActivationCard(layer="first", activation="relu"),
+                ActivationCard(layer="middle", activation="tanh"),
+            ),
         )
         self.summary = Summary(
             steps=steps,
@@ -106,6 +131,8 @@ class Training:
             rows = slice(start, start + size)
             of = self.step[rows]
             picked = np.isin(self.sampled, of)
+            seen = np.isin(self.looked, of)
+            skips = self.loss_scale_skips
             yield StepBatch(
                 step=of,
                 epoch=self.epoch[rows],
@@ -119,32 +146,57 @@ class Training:
                 norms=self.norms[rows],
                 statistics=StatisticsBatch(
                     step=self.sampled[picked],
-                    mean_abs=self.mean_abs[picked],
-                    max_abs=self.max_abs[picked],
-                    zero_fraction=self.zero_fraction[picked],
-                    nonfinite=self.nonfinite[picked],
+                    **{
+                        name: values[picked]
+                        for name in SAMPLED[1:]
+                        if (values := getattr(self, name)) is not None
+                    },
                 ),
+                loss_scale_skips=None if skips is None else skips[rows],
+                activations=ActivationBatch(
+                    step=self.looked[seen],
+                    zero_fraction=self.dead_fraction[seen],
+                    dead_fraction=self.dead_fraction[seen],
+                    saturated_fraction=self.saturated_fraction[seen],
+                )
+                if seen.any()
+                else None,
             )
 
     def keep(self, rows):
         """Leaves out all other steps, without telling the manifest."""
         kept = self.step[rows]
-        picked = np.isin(self.sampled, kept)
-        for name in ("sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite"):
-            setattr(self, name, getattr(self, name)[picked])
-        for name in (
-            "epoch", "loss", "norms", "global_norm", "clip_scale", "clipped", "applied", "step"
-        ):  # fmt: skip
-            setattr(self, name, getattr(self, name)[rows])
+        for names in (SAMPLED, LOOKED):
+            picked = np.isin(getattr(self, names[0]), kept)
+            self._pick(names, picked)
+        of_steps = ("epoch", "loss", "norms", "global_norm", "clip_scale", "clipped", "applied")
+        self._pick((*of_steps, "loss_scale_skips", "step"), rows)
         return self
 
-    def evidence(self, size=1 << 30):
+    def _pick(self, names, rows):
+        for name in names:
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name)[rows])
+
+    def with_data_loss(self):
+        """Gives the first kernel an L2 regulariser, whose gradient was taken out."""
+        first, *others = self.card.variables
+        first = first.model_copy(update={"regularizer": "L2"})
+        self.replace(variables=(first, *others), data_loss_gradient=True)
+        for name in ("mean_abs", "max_abs", "zero_fraction"):
+            setattr(self, f"data_{name}", getattr(self, name).copy())
+        self.data_norm = np.full_like(self.mean_abs, 0.5)
+        return self
+
+    def evidence(self, size=1 << 30, optimizers=()):
         return Evidence(
             manifest=self.manifest,
             card=self.card,
             summary=self.summary,
             record_digest="sha256:" + "0" * 64,
             batches=lambda: self.batches(size),
+            name=self.manifest.optimizer_name,
+            optimizers=tuple((name, other.evidence(size)) for name, other in optimizers),
         )
 
 

@@ -96,14 +96,61 @@ def test_no_step_that_was_applied(make, training):
     }
 
 
+def coverage_of(make, training):
+    checks = make.verdict(training, make.rule("step.skipped")).integrity
+    return next(check for check in checks if check.code == "T-COVERAGE")
+
+
+def test_steps_that_the_loss_scale_left_out_are_no_fault(make, training):
+    training.replace(planned_steps=320, loss_scale_skips=20)
+    assert failed(make, training) == {}
+    assert coverage_of(make, training).message == (
+        "20 of 320 planned steps were left out by the loss scale, which is no fault"
+    )
+    seen = make.verdict(training, make.rule("step.skipped")).coverage
+    assert (seen.observed_steps, seen.loss_scale_skips) == (300, 20)
+
+
+def test_what_is_missing_besides_them_is_one(make, training):
+    # 300 + 10 of 320 are 96.9 %.
+    training.replace(planned_steps=320, loss_scale_skips=10)
+    assert failed(make, training) == {
+        "T-COVERAGE": "300 of 320 planned steps were observed and 10 left out by the loss scale"
+        " (96.9%), and at least 98% must be"
+    }
+    training.replace(planned_steps=None)
+    assert failed(make, training) == {}
+
+
+def test_more_of_them_in_the_steps_than_in_the_manifest(make, training):
+    training.loss_scale_skips = np.ones(300, np.int64)
+    training.replace(loss_scale_skips=299)
+    assert failed(make, training) == {
+        "T-TRUNCATED": "the manifest speaks of 299 steps that the loss scale left out, and the"
+        " record of 300"
+    }
+    training.replace(loss_scale_skips=302)  # two more after the last step
+    assert failed(make, training) == {}
+
+
+def test_all_steps_left_out_by_the_loss_scale_is_nothing_learned(make, training):
+    training.keep(slice(0, 0)).replace(observed_steps=0, planned_steps=40, loss_scale_skips=40)
+    found = failed(make, training)
+    assert found["T-ZERO-STEPS"] == (
+        "all of 40 steps were left out by the loss scale, so the model is as it was before the"
+        " training; lower the loss scale's first value, or train in bfloat16 or float32"
+    )
+
+
 def test_steps_out_of_order(make, training):
     training.step = np.r_[0:150, 149:299]
     assert failed(make, training)["T-OVERLAP"].startswith("step 149 comes after step 149; ")
 
 
 def test_statistics_of_no_variable(make, training):
-    training.keep(np.r_[0:300])
-    for name in ("sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite"):
+    training.sampled = training.sampled[:0]
+    training.update_ratio = training.weight_norm = training.global_cosine = None
+    for name in ("mean_abs", "max_abs", "zero_fraction", "nonfinite"):
         setattr(training, name, getattr(training, name)[:0])
     assert "statistics for 0 of 3 trainable variables" in failed(make, training)["T-COVERAGE"]
 
@@ -120,6 +167,13 @@ def test_variables_without_gradient_are_not_counted(make, training):
 def test_columns_that_are_not_the_variables_of_the_card(make, training):
     training.card = training.card.model_copy(update={"variables": training.card.variables[:2]})
     assert "2 variables in model.json, and [3] columns" in failed(make, training)["T-CORRUPT"]
+
+
+@pytest.mark.parametrize("name", ["update_ratio", "weight_norm", "data_mean_abs", "data_norm"])
+def test_statistics_of_other_variables_than_those_of_the_card(make, training, name):
+    training.with_data_loss()
+    setattr(training, name, getattr(training, name)[:, :2])
+    assert "3 variables in model.json, and [2, 3] columns" in failed(make, training)["T-CORRUPT"]
 
 
 def test_an_empty_batch_is_no_gap(make, training):

@@ -17,7 +17,8 @@ every_fact = pytest.mark.parametrize("signal", FACTS, ids=lambda signal: signal.
 
 
 def read(signal, training, size=1 << 30):
-    samples = [signal.read(batch, training.evidence()) for batch in training.batches(size)]
+    reader = signal.reader()
+    samples = [reader(batch, training.evidence()) for batch in training.batches(size)]
     return np.concatenate([s.step for s in samples]), np.concatenate([s.value for s in samples])
 
 
@@ -25,7 +26,7 @@ def spoil(training, value):
     """Puts a value into every measured array at step 150, which is sampled."""
     for name in ("loss", "norms", "global_norm", "clip_scale"):
         getattr(training, name)[150] = value
-    for name in ("mean_abs", "max_abs", "zero_fraction"):
+    for name in ("mean_abs", "max_abs", "zero_fraction", "weight_norm", "update_ratio"):
         getattr(training, name)[3] = value
     training.clipped[150] = True
 
@@ -47,20 +48,31 @@ def test_gives_rising_steps_and_a_column_each(signal, training):
     assert step.dtype == np.int64
     assert value.dtype == np.float64
     assert (np.diff(step) > 0).all()
-    columns = 1 if signal.level == "run" else 3
-    rows = 6 if signal.level == "variable-sampled" else 300
+    columns = {"run": 1, "run-sampled": 1, "layer": 2}.get(signal.level, 3)
+    # Spikes stand out against what came before: 20 losses or 64 norms.
+    rows = {"loss.spike": 300 - 20, "gradient.spike": 300 - 64}.get(signal.name, 300)
+    rows = rows if signal.level in {"run", "variable"} else 6
     assert value.shape == (rows, columns)
     assert signal.unmeasured(training.evidence()) == ""
 
 
 @every_step_signal
 def test_cutting_into_batches_changes_nothing(signal, training):
-    training.norms[:] = np.random.default_rng(0).random((300, 3), dtype=np.float32)
-    for whole, cut in zip(read(signal, training), read(signal, training, size=7), strict=True):
-        np.testing.assert_array_equal(whole, cut)
+    rng = np.random.default_rng(0)
+    for name in ("norms", "loss", "global_norm"):
+        array = getattr(training, name)
+        array[:] = rng.lognormal(sigma=2, size=array.shape)
+    training.loss[rng.random(300) < 0.1] = np.nan
+    for size in (1, 7, 110):
+        for whole, cut in zip(read(signal, training), read(signal, training, size), strict=True):
+            np.testing.assert_array_equal(whole, cut)
 
 
-READS_NO_NUMBER = {"step.skipped", "clip.saturation", "gradient.nonfinite_skipped"}
+# Of the cosine and of activations NaN says that they were not measured.
+READS_NO_NUMBER = {
+    "step.skipped", "clip.saturation", "gradient.nonfinite_skipped", "gradient.cosine",
+    "gradient.direction_flip", "activation.dead_fraction", "activation.saturated_fraction",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -77,6 +89,23 @@ def test_a_non_finite_number_is_seen(signal, training, bad):
         assert not np.isfinite(spoiled).all()
 
 
+OPTIONAL = {
+    "variable.update_ratio": "update_ratio",
+    "variable.weight_norm": "weight_norm",
+    "gradient.cosine": "global_cosine",
+    "gradient.direction_flip": "global_cosine",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_what_the_record_does_not_hold_is_unknown_and_says_why(name, make, training):
+    setattr(training, OPTIONAL[name], None)
+    finding = make.finding(training, name, "max", "<=", 1, min_samples=1)
+    assert (finding.status, finding.level) == ("unknown", "block")
+    assert "a record of an older gradgate does not hold it" in finding.message
+    assert "set statistics_every" in finding.message
+
+
 @every_step_signal
 def test_magnitudes_are_of_applied_steps_only(signal, training):
     training.applied[150] = False
@@ -87,6 +116,8 @@ def test_magnitudes_are_of_applied_steps_only(signal, training):
         "gradient.nonfinite_skipped",
         "loss.nonfinite",
         "step.skipped",
+        "activation.dead_fraction",  # a look at the activations needs no step
+        "activation.saturated_fraction",
     }
     assert (150 in step) == (signal.name in of_all)
 
@@ -105,6 +136,7 @@ def test_a_fact_has_a_value_a_column_or_says_why_not(signal, training):
     assert facts.value.shape == (len(facts.columns),)
     assert facts.value.dtype == np.float64
     assert facts.evidence == "reported"
+    assert not facts.value.any()
     training.replace(variables=())
     training.summary = Summary()
     with pytest.raises(Unmeasured, match=r"no model was given|names no trainable variable"):
@@ -183,6 +215,6 @@ def test_statistics_of_a_step_that_is_not_there_are_refused(training):
     batch = next(training.batches())
     shifted = dataclasses.replace(batch.statistics, step=batch.statistics.step + 1000)
     with pytest.raises(ValueError, match="does not have"):
-        CATALOGUE["variable.mean_abs"].read(
+        CATALOGUE["variable.mean_abs"].reader()(
             dataclasses.replace(batch, statistics=shifted), training.evidence()
         )

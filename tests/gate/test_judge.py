@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_a_rule_that_raises_blocks_the_model_and_the_others_are_still_heard(
 
     signal = CATALOGUE["step.skipped"]
     monkeypatch.setitem(
-        CATALOGUE, "step.skipped", type(signal)(**{**signal.__dict__, "read": broken})
+        CATALOGUE, "step.skipped", type(signal)(**{**signal.__dict__, "reader": lambda: broken})
     )
     verdict = full(make, bound, make.rule("step.skipped", severity="warn", id="broken"), passing)
     first, second = verdict.findings
@@ -439,6 +440,7 @@ def test_evidence_of_a_record_without_card_or_summary(make, training, passing):
         manifest = training.manifest.model_copy(update={"instrumented": False})
         card = summary = None
         digest = DIGEST
+        optimizers: ClassVar = {}
 
         @staticmethod
         def batches():

@@ -37,6 +37,58 @@ def write(tmp_path):
     return write
 
 
+def test_the_records_of_two_optimizers_are_judged_as_one(policy, make, tmp_path):
+    writer = RecordWriter(tmp_path / "record")
+    inner = writer.for_optimizer("critic")
+    critic = make.Training(paths=("critic/dense/kernel", "critic/head/kernel"))
+    critic.norms[184:, 1] = critic.global_norm[184:] = np.nan
+    for name, one, training in (("critic", inner, critic), ("generator", writer, make.Training())):
+        one.begin(training.card)
+        for batch in training.batches(100):
+            one.append(batch)
+        one.finalize(
+            training_uid="run-1",
+            status="completed",
+            instrumented=True,
+            planned_steps=300,
+            optimizer_name=name,
+            constant_loss=0.7,
+            final_weight_nonfinite={v.path: 0 for v in training.card.variables},
+        )
+    verdict = verdict_on(policy, tmp_path / "record")
+    assert verdict.headline == (
+        "BLOCK nonfinite-gradient: critic: non-finite gradient applied at step 184 in"
+        " critic/head/kernel"
+    )
+    assert [check.code for check in verdict.integrity if check.status == "fail"] == []
+    (tmp_path / "record/optimizers/critic/manifest.json").unlink()
+    assert verdict_on(policy, tmp_path / "record").headline.startswith("BLOCK T-")
+
+
+def test_what_is_measured_now_survives_the_record(policy, make, training, write):
+    training.with_data_loss()
+    training.data_mean_abs[:, 0] = 1e-9
+    training.update_ratio[3, 2] = 2
+    training.dead_fraction[3:, 0] = 0.7
+    training.global_cosine[:4] = -0.5
+    evidence = Evidence.of(open_record(write(training)))
+    asked = make.policy(
+        make.rule("variable.mean_abs", "min", ">=", 1e-7, id="vanishing", min_samples=1),
+        make.rule("variable.update_ratio", "max", "<=", 1, id="update", min_samples=1),
+        make.rule("activation.dead_fraction", "last", "<=", 0.5, id="dead", min_samples=1),
+        make.rule("gradient.direction_flip", "mean", "<=", 0.6, id="flips", min_samples=1),
+        make.rule("loss.spike", "sum", "==", 0, id="spikes"),
+        make.rule("loss_scale.skipped", "last", "<=", 0.01, id="scale"),
+    )
+    verdict = judge(asked, evidence, model=None, as_of="2026-11-23T00:00:00Z", training_only=True)
+    found = {finding.id: finding.observed for finding in verdict.findings}
+    assert found["vanishing"].value == pytest.approx(1e-9)
+    assert (found["update"].variable, found["update"].value) == ("head/kernel", 2)
+    assert (found["dead"].variable, found["dead"].value) == ("first", pytest.approx(0.7))
+    assert found["flips"].value == pytest.approx(4 / 6)
+    assert {f.id for f in verdict.findings if f.status == "pass"} == {"spikes", "scale"}
+
+
 def verdict_on(policy, path):
     try:
         evidence = Evidence.of(open_record(path))

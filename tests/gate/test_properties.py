@@ -29,6 +29,11 @@ SIGNALS = [
     ("variable.norm", "min", ">"),
     ("variable.norm", "mean", "<="),
     ("variable.mean_abs", "persistence", "<"),
+    ("variable.update_ratio", "max", "<"),
+    ("variable.update_ratio", "mean", ">="),
+    ("variable.weight_norm", "last", "<="),
+    ("gradient.first_last_ratio", "min", ">="),
+    ("gradient.direction_flip", "mean", "<="),
     ("step.skipped", "mean", "<="),
     ("clip.saturation", "mean", "<="),
     ("clip.scale", "mean", ">="),
@@ -74,6 +79,10 @@ def trainings(draw, make):
     training.clip_scale[:] = np.where(training.clipped, 0.4, 1.0)
     training.applied[:] = rng.random(steps) < 0.9
     training.mean_abs[:] = rng.choice([0.1, 0.5], training.mean_abs.shape)
+    training.weight_norm[:] = rng.choice([0.0, 0.3, 1.5], training.mean_abs.shape)
+    training.update_ratio[:] = rng.choice([0.05, 0.3, 1.5], training.mean_abs.shape)
+    training.update_ratio[training.weight_norm == 0] = math.nan
+    training.global_cosine[:] = rng.choice([-0.5, 0.5, math.nan], len(training.sampled))
     if draw(st.booleans()):
         training.without_gradient(draw(st.integers(0, 2)))
     return training
@@ -111,6 +120,8 @@ ARRAYS = {
     "gradient.global_norm": "global_norm",
     "variable.norm": "norms",
     "variable.mean_abs": "mean_abs",
+    "variable.update_ratio": "update_ratio",
+    "variable.weight_norm": "weight_norm",
     "clip.scale": "clip_scale",
 }
 

@@ -78,7 +78,7 @@ every_verdict = pytest.mark.parametrize("name", NAMES)
 @every_verdict
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])
 def test_golden(judged, golden, name, form):
-    # The gate's own version is in a verdict, and so in its id; neither is what is tested here.
+    # The versions of gate and record are in a verdict, and so in its id; not what is tested here.
     suffix = {"markdown": "md", "text": "txt"}.get(form, form)
     golden(f"gate/{name}.{suffix}", render(steady(judged(name)), form))
 
@@ -89,7 +89,7 @@ def test_golden_explanation(judged, golden, name):
 
 
 def steady(verdict):
-    inputs = verdict.inputs.model_copy(update={"gate_version": "0"})
+    inputs = verdict.inputs.model_copy(update={"gate_version": "0", "record_schema": "1.0"})
     reference = inputs.policy.model_copy(update={"sha256": "sha256:" + "c" * 64})
     fixed = verdict.model_copy(update={"inputs": inputs.model_copy(update={"policy": reference})})
     return fixed.sealed()

@@ -1,10 +1,17 @@
 """Synthetic steps, and a small finished record to damage."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from gradgate.contracts import ModelCard, VariableCard
-from gradgate.telemetry.batch import HISTOGRAM_BINS, StatisticsBatch, StepBatch
+from gradgate.contracts import ActivationCard, ModelCard, VariableCard
+from gradgate.telemetry.batch import (
+    HISTOGRAM_BINS,
+    ActivationBatch,
+    StatisticsBatch,
+    StepBatch,
+)
 from gradgate.telemetry.writer import RecordWriter
 
 
@@ -37,9 +44,97 @@ def make_batch(first, count, variables=3, every=4, seed=0):
     )
 
 
+def make_full_batch(first, count, variables=3, every=4, seed=0, layers=2):
+    """With everything that can be measured; NaN where that says that it was not."""
+    plain = make_batch(first, count, variables, every, seed)
+    rng = np.random.default_rng(seed + first)
+    sampled, probed = plain.statistics.step, plain.step[plain.step % 6 == 0]
+    shape = (len(sampled), variables)
+    more = {
+        name: rng.lognormal(size=shape).astype(np.float32)
+        for name in ("weight_norm", "data_norm", "data_mean_abs", "data_max_abs", "update_ratio")
+    }
+    more["data_zero_fraction"] = rng.uniform(size=shape).astype(np.float32)
+    more["cosine"] = rng.uniform(-1, 1, shape).astype(np.float32)
+    more["update_ratio"][:, 1] = np.nan
+    more["cosine"][:1] = np.nan
+    more["global_cosine"] = more["cosine"].mean(1)
+    activations = {
+        name: rng.uniform(size=(len(probed), layers)).astype(np.float32)
+        for name in ("zero_fraction", "dead_fraction", "saturated_fraction")
+    }
+    activations["dead_fraction"][:, 1] = activations["saturated_fraction"][:, 0] = np.nan
+    return dataclasses.replace(
+        plain,
+        statistics=dataclasses.replace(plain.statistics, **more),
+        activations=ActivationBatch(step=probed, **activations),
+        stage_norms=rng.lognormal(size=(count, 2)).astype(np.float32),
+        stage_fired=rng.uniform(size=(count, 2)) < 0.5,
+        replica_loss=rng.lognormal(size=(count, 4)).astype(np.float32),
+        loss_scale=np.full(count, 2.0**15, np.float32),
+        loss_scale_skips=rng.integers(0, 2, count),
+    )
+
+
 @pytest.fixture
 def batch():
     return make_batch
+
+
+@pytest.fixture
+def full_batch():
+    return make_full_batch
+
+
+@pytest.fixture
+def full_card(card):
+    layers = (
+        ActivationCard(layer="m/dense", activation="relu"),
+        ActivationCard(layer="m/head", activation="tanh"),
+    )
+    return card.model_copy(update={"activations": layers})
+
+
+def flatten(batch, prefix=""):
+    arrays = {}
+    for name, values in vars(batch).items():
+        if dataclasses.is_dataclass(values):
+            arrays |= flatten(values, f"{prefix}{name}.")
+        else:
+            arrays[prefix + name] = values
+    return arrays
+
+
+@pytest.fixture
+def assert_same():
+    def assert_same(found, wanted):
+        """Two stretches of batches hold the same steps, to the bit."""
+        left, right = ([flatten(batch) for batch in batches] for batches in (found, wanted))
+        names = {name for batch in left + right for name, x in batch.items() if x is not None}
+        for name in sorted(names):
+            both = (
+                np.concatenate([batch[name] for batch in side if batch.get(name) is not None])
+                for side in (left, right)
+            )
+            np.testing.assert_array_equal(*both, err_msg=name)
+
+    return assert_same
+
+
+@pytest.fixture
+def take():
+    def take(batch, first, last):
+        """The steps from `first` on, before `last`."""
+        if batch is None:
+            return None
+        rows = (batch.step >= first) & (batch.step < last)
+        changes = {
+            name: None if x is None else (take(x, first, last) if hasattr(x, "step") else x[rows])
+            for name, x in vars(batch).items()
+        }
+        return dataclasses.replace(batch, **changes)
+
+    return take
 
 
 @pytest.fixture

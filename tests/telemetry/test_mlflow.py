@@ -143,6 +143,34 @@ sink.begin(card, training_uid="t9", planned_steps=None)
     assert "the training was killed" in run.data.tags["gradgate.record"]
 
 
+def test_a_training_that_goes_on_after_it_was_killed_is_one_run(tmp_path, card, batch):
+    store, record = tmp_path / "mlflow", tmp_path / "record"
+    sink = MlflowSink(Tracking(experiment="e"), record, store)
+    writer = RecordWriter(record)
+    writer.begin_training("t1")
+    writer.begin(card)
+    sink.begin(card, training_uid="t1", planned_steps=20)
+    writer.append(batch(0, 8))
+    writer.save_checkpoint(5, 5 + 3, {})
+    assert Outbox(store).wait_until_empty(90)
+    client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("e").experiment_id
+    (run,) = client.search_runs([experiment])
+    client.set_terminated(run.info.run_id, "KILLED")  # as the sender does for a dead process
+
+    writer = RecordWriter.resume(record)
+    writer.rewind(8, "a test")
+    sink.begin(card, training_uid="t1", planned_steps=20)
+    assert Outbox(store).wait_until_empty(90)
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+    writer.append(batch(8, 4))
+    sink.end(writer.finalize(training_uid="t1", status="completed", instrumented=True))
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["gradgate.record"] == "finished; the training was resumed 1x"
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 12
+
+
 def test_a_server_that_is_down_costs_no_more_than_the_wait(tmp_path, finished, card, caplog):
     tracking = Tracking(uri="http://127.0.0.1:9", wait_seconds=1.0)  # nobody listens there
     folder = tmp_path / "mlflow"
@@ -198,6 +226,24 @@ def test_series_over_many_batches_equal_those_of_one(card, batch):
         for b in (steps, [whole])
     )
     assert found == wanted
+
+
+def test_what_more_was_measured_has_series_and_what_was_not_has_none(full_card, full_batch):
+    card = full_card.model_copy(update={"loss_scaled": True})
+    steps = full_batch(0, 13)  # sampled at 0, 4, 8, 12; activations at 0, 6, 12
+    found = {}
+    for point in series(card, [steps], total=13, most_points=100, layers=24):
+        found.setdefault(point.key, []).append((point.step, point.value))
+    assert found["grad/loss_scale"] == [(step, 2.0**15) for step in range(13)]
+    assert found["grad/loss_scale_skips_total"][-1] == (12, steps.loss_scale_skips.sum())
+    assert [step for step, _ in found["grad/cosine"]] == [4, 8, 12]
+    assert found["grad_cosine/00_dense.kernel"][0] == (4, steps.statistics.cosine[1, 0])
+    ratio = steps.statistics.update_ratio[0, 0]
+    assert found["update_ratio_log10/00_dense.kernel"][0] == (0, pytest.approx(np.log10(ratio)))
+    assert len(found["grad_data_mean_abs_log10/02_head.kernel"]) == 4
+    assert [step for step, _ in found["activation_saturated_fraction/01_head"]] == [0, 6, 12]
+    for absent in ("update_ratio_log10/01_dense.bias", "activation_dead_fraction/01_head"):
+        assert absent not in found
 
 
 def test_the_variables_with_series_are_spread_and_have_gradients(card):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -45,6 +46,37 @@ def test_a_variable_without_gradient_has_no_chart(tmp_path, card, batch):
     tags = write(tmp_path, card, batch(0, 5)).Tags()["tensors"]
     assert "gradient_norm/dense/bias" in tags
     assert "gradient_norm/dense/kernel" not in tags
+
+
+def test_what_more_was_measured_has_charts_and_what_was_not_has_none(
+    tmp_path, full_card, full_batch
+):
+    steps = full_batch(0, 13)  # sampled at 0, 4, 8, 12; activations at 0, 6, 12
+    events = write(tmp_path, full_card, steps)
+
+    def points(tag):
+        return [(x.step, make_ndarray(x.tensor_proto)) for x in events.Tensors(tag)]
+
+    assert points("gradgate/loss_scale") == [(step, 2.0**15) for step in (0, 5, 10)]
+    skips = np.cumsum(steps.loss_scale_skips)
+    assert points("gradgate/loss_scale_skips_total") == [(s, skips[s]) for s in (0, 5, 10)]
+    assert [step for step, _ in points("gradient_cosine/dense/kernel")] == [4, 8, 12]
+    assert [step for step, _ in points("gradgate/cosine")] == [4, 8, 12]
+    assert points("activation_dead_fraction/dense") == [
+        (step, steps.activations.dead_fraction[row, 0]) for row, step in enumerate((0, 6, 12))
+    ]
+    tags = events.Tags()["tensors"]
+    assert {"update_ratio/dense/kernel", "gradient_data_mean_abs/head/kernel"} <= set(tags)
+    for absent in ("update_ratio/dense/bias", "activation_dead_fraction/head"):
+        assert absent not in tags
+
+
+def test_a_resumed_training_takes_its_last_charts_back(tmp_path, card, batch):
+    write(tmp_path, card, batch(0, 30))
+    write(tmp_path, card, batch(20, 6))
+    events = plugin_event_accumulator.EventAccumulator(str(tmp_path))  # what the web page reads
+    events.Reload()
+    assert [point.step for point in events.Tensors("gradgate/loss")] == [0, 5, 10, 15, 20, 25]
 
 
 def test_it_does_not_import_tensorflow():

@@ -1,12 +1,11 @@
 """Small models, and the record that a training wrote."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
+from tensorflow.python.framework.config import disable_op_determinism
 
-from gradgate.telemetry.batch import StatisticsBatch, StepBatch
+from gradgate.telemetry.concatenate import concatenate
 from gradgate.telemetry.reader import open_record
 from gradgate.training import set_seed
 
@@ -16,6 +15,21 @@ def seeded():
     """Every test draws the same numbers, on kernels that add in the same order."""
     set_seed(7)
     keras.utils.clear_session(free_memory=False)
+
+
+@pytest.fixture
+def xla():
+    """Lets a model be compiled by XLA, which Keras quietly leaves out while ops are deterministic.
+
+    The next test has deterministic ops again.
+    """
+
+    def allow(**compile_arguments):
+        if compile_arguments.get("jit_compile"):
+            disable_op_determinism()
+        return compile_arguments
+
+    return allow
 
 
 @pytest.fixture
@@ -30,13 +44,13 @@ def read():
     def read_all(directory):
         record = open_record(directory)
         batches = list(record.batches())
-        return record, _joined(batches) if batches else None
+        return record, concatenate(batches) if batches else None
 
     return read_all
 
 
 @pytest.fixture
-def line():
+def line(xla):
     """One weight and one bias that learn y = w.x + b by SGD, from zero.
 
     With x = [2, 3] and y = 6 the loss is (w.x + b - 6)^2, so at w = 0, b = 0, by hand:
@@ -49,7 +63,7 @@ def line():
             name="model",
         )
         optimizer = optimizer or keras.optimizers.SGD(learning_rate)
-        model.compile(optimizer=optimizer, loss="mean_squared_error", **compile_arguments)
+        model.compile(optimizer, loss="mean_squared_error", **xla(**compile_arguments))
         return model
 
     make.x = np.float32([[2.0, 3.0]])
@@ -59,7 +73,7 @@ def line():
 
 
 @pytest.fixture
-def mlp():
+def mlp(xla):
     """Two dense layers on 64 rows of 4 features: 8 batches of 8."""
 
     def make(optimizer="adam", loss="binary_crossentropy", **compile_arguments):
@@ -71,23 +85,10 @@ def mlp():
             ],
             name="mlp",
         )
-        model.compile(optimizer=optimizer, loss=loss, **compile_arguments)
+        model.compile(optimizer=optimizer, loss=loss, **xla(**compile_arguments))
         return model
 
     random = np.random.default_rng(3)
     make.x = random.normal(size=(64, 4)).astype(np.float32)
     make.y = (make.x[:, :1] > 0.3).astype(np.float32)
     return make
-
-
-def _joined(batches):
-    statistics = _concatenated(StatisticsBatch, [batch.statistics for batch in batches])
-    return _concatenated(StepBatch, batches, statistics=statistics)
-
-
-def _concatenated(kind, parts, **given):
-    for field in dataclasses.fields(kind):
-        columns = [getattr(part, field.name) for part in parts]
-        if field.name not in given and columns[0] is not None:
-            given[field.name] = np.concatenate(columns)
-    return kind(**given)

@@ -13,6 +13,9 @@ from gradgate.training.card import describe, nonfinite_weights
 def _card(model, **settings):
     return describe(
         model,
+        model.optimizer,
+        model.trainable_variables,
+        strategy=tf.distribute.get_strategy(),
         settings=GuardSettings(**settings),
         has_gradient=[True] * len(model.trainable_variables),
         loss_measured=True,

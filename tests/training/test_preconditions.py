@@ -19,7 +19,8 @@ def test_a_model_that_is_not_compiled(record_dir):
     model = keras.Sequential([keras.layers.Dense(1)], name="mine")
     assert _refusal(model, record_dir) == (
         "instrument: the model 'mine' is not compiled, so it has no optimizer to observe."
-        " Call model.compile(optimizer=..., loss=...) first."
+        " Call model.compile(optimizer=..., loss=...) first; for a hand-written loop, pass"
+        " optimizers=..."
     )
 
 
@@ -46,44 +47,26 @@ def test_an_optimizer_that_clips_too(mlp, record_dir, limit, instead):
     )
 
 
-def test_gradient_accumulation(mlp, record_dir):
-    model = mlp(keras.optimizers.Adam(gradient_accumulation_steps=4))
-    assert _refusal(model, record_dir) == (
-        "instrument: the optimizer accumulates gradients (gradient_accumulation_steps=4)."
-        " This version measures one update a batch only: remove it, and use a larger batch."
-    )
+def test_what_is_no_optimizer(mlp, record_dir):
+    with pytest.raises(TypeError, match=r"^") as caught:
+        instrument(mlp(), record_dir, optimizers={"adam": "adam"})
+    assert str(caught.value) == ("instrument: expected an optimizer of Keras 3, got builtins.str.")
+    assert not record_dir.exists()
 
 
-@pytest.mark.parametrize("how", ["optimizer", "policy", "factor"])
-def test_loss_scaling(mlp, record_dir, how):
-    if how == "optimizer":
-        model = mlp(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
-    elif how == "factor":
-        model = mlp(keras.optimizers.Adam(loss_scale_factor=8.0))
-    else:
-        model = keras.Sequential([keras.layers.Dense(1)])
-        model.dtype_policy = keras.DTypePolicy("mixed_float16")
-        model.compile("adam", "mse")  # wraps the optimizer
-    assert _refusal(model, record_dir) == (
-        "instrument: the loss is scaled (a LossScaleOptimizer, which compile() makes for"
-        " mixed_float16, or loss_scale_factor). This version measures unscaled training only:"
-        " use float32 or mixed_bfloat16, without loss_scale_factor."
-    )
+def test_one_optimizer_under_two_names(mlp, record_dir):
+    model = mlp()
+    with pytest.raises(ValueError, match="the same optimizer has two names"):
+        instrument(model, record_dir, optimizers={"a": model.optimizer, "b": model.optimizer})
 
 
-@pytest.mark.parametrize("where", ["inside", "outside"])
-def test_another_strategy(mlp, record_dir, where):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    with strategy.scope():
-        model = mlp()
-        if where == "inside":
-            message = _refusal(model, record_dir)
-    if where == "outside":
-        message = _refusal(model, record_dir)
-    assert message == (
-        "instrument: the model trains under MirroredStrategy. This version measures the default"
-        " strategy only: build and compile the model outside of any strategy's scope."
-    )
+def test_a_strategy_that_is_not_known(mlp, record_dir):
+    model = mlp()
+    with tf.distribute.experimental.CentralStorageStrategy(["CPU:0"]).scope():
+        assert _refusal(model, record_dir) == (
+            "instrument: the model trains under CentralStorageStrategy, which is not measured."
+            " Known are MirroredStrategy, MultiWorkerMirroredStrategy, OneDeviceStrategy, and none."
+        )
 
 
 def test_a_model_that_is_instrumented_already(mlp, record_dir, tmp_path):

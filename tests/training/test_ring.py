@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gradgate.gradients.report import Weight
 from gradgate.training import GuardSettings, TrainingContext, instrument
-from gradgate.training.batches import MOST_ANOMALIES, to_batch
-from gradgate.training.meter import Meter
-from gradgate.training.ring import Ring
+from gradgate.training.batches import Decoder
+from gradgate.training.layout import Layout
+from gradgate.training.meter import MOST_ANOMALIES, Meter
+from gradgate.training.ring import Ring, SampleRing
 
 
 def _context(directory, **settings):
@@ -113,9 +115,22 @@ def test_a_row_that_is_not_to_be_kept_is_neither_kept_nor_counted():
 
 
 def test_statistics_are_bounded_and_the_schedule_is_kept():
-    settings = GuardSettings(statistics_every=50)
-    meter = Meter(variables=1, settings=settings, ring_steps=128)
+    layout = Layout(variables=1)
+    meter = Meter(layout=layout, settings=GuardSettings(statistics_every=50), ring_steps=128)
+    weights = [Weight(tf.zeros([1]))]
     for _ in range(101):
-        meter.measure([tf.constant([np.nan])], tf.constant(1.0))
-    batch = to_batch(meter.read(), variables=1, statistics_every=50, epoch=0, seconds=0.0)
-    assert batch.statistics.step.tolist() == [*range(MOST_ANOMALIES + 1), 50, 100]
+        _, _, seen = meter.look([tf.constant([np.nan])], weights=weights, loss=tf.constant(1.0))
+        meter.write(seen, tf.zeros([1]))
+    batch = Decoder(layout).batch(*meter.read(), epoch=0, seconds=0.0)
+    assert batch.statistics.step.tolist() == [*range(MOST_ANOMALIES), 49, 50, 99, 100]
+
+
+def test_samples_are_given_once_and_the_first_are_kept():
+    ring = SampleRing(width=1, capacity=2)
+    for value in range(4):
+        held = ring.room()
+        ring.put(tf.constant([float(value)]), held, is_kept=held < 2)
+    assert ring.read()[:, 0].tolist() == [0.0, 1.0]
+    assert len(ring.read()) == 0
+    ring.put(tf.constant([7.0]), ring.room(), is_kept=tf.constant(True))
+    assert ring.read()[:, 0].tolist() == [7.0]

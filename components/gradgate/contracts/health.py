@@ -6,6 +6,8 @@ A record is a directory:
     model.json            `ModelCard`: what was trained, and how it was guarded
     summary.json          `Summary`: the run in mergeable numbers
     manifest.json         `Manifest`, written last; without it the record is not finished
+    optimizers/NAME/      a record of the same form for each further optimizer, as a GAN has
+    resume/               what a killed training needs to go on; gone once it is finished
 """
 
 from typing import Any, Literal
@@ -15,7 +17,7 @@ from pydantic import Field
 from gradgate.contracts.base import Recorded
 from gradgate.contracts.canonical import canonical_json, sha256
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Version of the record: a reader refuses a larger major, and ignores what a larger minor adds."""
 
 
@@ -67,6 +69,20 @@ class DataSource(Recorded):
     digest: str
 
 
+class OptimizerRecord(Recorded):
+    """The record of a further optimizer of the same training: a record in a folder of its own.
+
+    Attributes:
+        name: Of the optimizer, such as `generator`.
+        path: POSIX path of its folder, relative to this record.
+        sha256: Digest of the bytes of its `manifest.json`, which names its other files.
+    """
+
+    name: str = Field(min_length=1)
+    path: str = Field(min_length=1)
+    sha256: str
+
+
 class Manifest(Recorded):
     """The last file of a record, and the only one that the gate needs to find the others.
 
@@ -79,6 +95,10 @@ class Manifest(Recorded):
         planned_steps: Optimizer steps that were asked for; None when nobody said.
         observed_steps: Rows in `parts`. Zero means nothing was observed, not that all is well.
         lost_steps: Steps that were taken and whose row was overwritten before it was read.
+        loss_scale_skips: Steps that a loss-scale optimizer left out since its scale was too great.
+            They are no steps of this record, and no fault.
+        optimizer_name: Of the optimizer whose steps these are, when the training has several.
+        optimizers: Records of the further optimizers; the first one's is this.
         model: The exported SavedModel; None when none was exported.
         started_at, finished_at: RFC 3339, UTC.
         digest: SHA-256 of the canonical JSON of all other fields, as the writer wrote them: the
@@ -94,6 +114,9 @@ class Manifest(Recorded):
     planned_steps: int | None = Field(default=None, ge=0)
     observed_steps: int = Field(ge=0)
     lost_steps: int = Field(default=0, ge=0)
+    loss_scale_skips: int = Field(default=0, ge=0)
+    optimizer_name: str = ""
+    optimizers: tuple[OptimizerRecord, ...] = ()
     resumes: tuple[Resume, ...] = ()
     parts: tuple[Part, ...] = ()
     card: FileDigest | None = None

@@ -15,6 +15,8 @@ class VariableCard(Recorded):
         layer: Name of the layer that owns it.
         initializer, activation: Of that layer, by Keras's name; None where it has none.
         has_gradient: False when the loss does not depend on it: its gradient was None.
+        regularizer: Keras name of its weight regulariser; None where it has none.
+        depth: Place of its layer in the forward pass, from 0; None when that was not seen.
     """
 
     path: str
@@ -24,6 +26,8 @@ class VariableCard(Recorded):
     initializer: str | None = None
     activation: str | None = None
     has_gradient: bool = True
+    regularizer: str | None = None
+    depth: int | None = None
 
     @property
     def parameters(self) -> int:
@@ -32,6 +36,18 @@ class VariableCard(Recorded):
         for size in self.shape:
             count *= size
         return count
+
+
+class ActivationCard(Recorded):
+    """One layer whose activations are looked at; its position is its index everywhere.
+
+    Attributes:
+        layer: Its path.
+        activation: Keras name, such as `relu`.
+    """
+
+    layer: str
+    activation: str
 
 
 class ModelCard(Recorded):
@@ -47,6 +63,13 @@ class ModelCard(Recorded):
         statistics_every: Steps between two sampled rows of full statistics; 0 is never.
         precision: Keras dtype policy, such as `float32`.
         versions: Of tensorflow, keras, gradgate and python.
+        accumulation_steps: Batches whose gradients are averaged for one step.
+        loss_scaled: Whether the loss was scaled, as for float16.
+        data_loss_gradient: Whether the gradients of weight regularisers were taken out of the
+            `data_*` statistics. False with regularisers means that the training loop did not say
+            whether its loss has them in it.
+        activations: Layers whose activations are looked at.
+        device_bytes: What the measurement holds on the device.
         seed: The one seed of Python, NumPy and TensorFlow; None when none was set.
     """
 
@@ -62,6 +85,11 @@ class ModelCard(Recorded):
     precision: str = "float32"
     strategy: str = "default"
     replicas: int = 1
+    accumulation_steps: int = Field(default=1, ge=1)
+    loss_scaled: bool = False
+    data_loss_gradient: bool = False
+    activations: tuple[ActivationCard, ...] = ()
+    device_bytes: int = Field(default=0, ge=0)
     devices: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
     seed: int | None = None

@@ -1,6 +1,6 @@
 """The verdict: what was decided about which bytes, by which policy, on what evidence."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -11,6 +11,7 @@ from gradgate.contracts.health import FileDigest, Resume
 SCHEMA = "gradgate.verdict/v1"
 Decision = Literal["ok", "warn", "block"]
 Status = Literal["pass", "fail", "unknown", "error", "waived", "disabled"]
+_LATER: Final[dict[str, Any]] = {"optimizer": None, "loss_scale_skips": 0, "further_coverage": []}
 
 
 class Subject(Recorded):
@@ -43,12 +44,19 @@ class Inputs(Recorded):
 
 
 class CoverageSeen(Recorded):
-    """How much of the training the record shows."""
+    """How much of the training, or of one optimizer's part in it, the record shows.
 
+    Attributes:
+        optimizer: Its name; None for the first, or only one.
+        loss_scale_skips: Steps that a loss-scale optimizer left out; they were not observed.
+    """
+
+    optimizer: str | None = None
     planned_steps: int | None = None
     observed_steps: int = 0
     applied_steps: int = 0
     lost_steps: int = 0
+    loss_scale_skips: int = 0
     variables_measured: int = 0
     variables_trainable: int = 0
     resumes: tuple[Resume, ...] = ()
@@ -66,11 +74,13 @@ class Offence(Recorded):
 
     Attributes:
         step: None for what has no step, such as the exported weights.
-        variable: Path of the variable; None for what concerns the run as a whole.
+        optimizer: Name of the optimizer whose step it was; None when there was but one.
+        variable: Path of the variable, or of the layer; None for what concerns the run as a whole.
         value: The signal there.
         excerpt: The signal around it, at most 20 samples to each side.
     """
 
+    optimizer: str | None = None
     step: int | None = None
     epoch: int | None = None
     variable: str | None = None
@@ -79,8 +89,14 @@ class Offence(Recorded):
 
 
 class Observed(Recorded):
-    """The aggregated signal of one variable (None: of the run), and on how many samples."""
+    """The aggregated signal of one variable (None: of the run), and on how many samples.
 
+    Attributes:
+        optimizer: Name of the optimizer that trained it; None when there was but one.
+        variable: Path of the variable, or of the layer; None for what concerns the run as a whole.
+    """
+
+    optimizer: str | None = None
     variable: str | None = None
     value: Number | None = None
     samples: int = 0
@@ -143,7 +159,10 @@ class Verdict(Recorded):
             required blessed the same model.
         healthy: The decision alone; only a healthy model may serve as a baseline or a warm start.
         headline: The decision and its first reason in one line.
-        findings: One a rule, worst first: what blocks, then what warns, then what passed.
+        coverage: Of the first optimizer, or the only one.
+        further_coverage: Of the other optimizers.
+        findings: One a rule, worst first: what blocks, then what warns, then what passed. Of
+            several optimizers, of the one that came off worst.
     """
 
     schema_id: str = Field(default=SCHEMA, alias="schema")
@@ -156,6 +175,7 @@ class Verdict(Recorded):
     inputs: Inputs
     as_of: str
     coverage: CoverageSeen = CoverageSeen()
+    further_coverage: tuple[CoverageSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     integrity: tuple[IntegrityCheck, ...] = ()
     others: tuple[OtherBlessing, ...] = ()
@@ -163,8 +183,20 @@ class Verdict(Recorded):
     model_config = ConfigDict(populate_by_name=True)
 
     def document(self) -> dict[str, Any]:
-        """The verdict as plain JSON values."""
-        return self.model_dump(mode="json", by_alias=True)
+        """The verdict as plain JSON values.
+
+        Fields that came after the first verdicts are left out where they say nothing, so that a
+        verdict from before them keeps its id.
+        """
+        document = self.model_dump(mode="json", by_alias=True)
+        parts = [document, document["coverage"], *document["further_coverage"]]
+        for finding in document["findings"]:
+            parts += [finding["observed"], finding["first_offence"] or {}, *finding["worst"]]
+        for part in parts:
+            for name, nothing in _LATER.items():
+                if name in part and part[name] == nothing:
+                    del part[name]
+        return document
 
     def computed_id(self) -> str:
         """The id that this content has; differs from `verdict_id` if somebody edited it."""

@@ -21,7 +21,7 @@ class Symptom:
         value: The aggregated signal that failed; None when it was not measured.
         is_low: Whether it failed by being too small.
         step: Where it was broken for good; None for what has no step.
-        variable: Of the first offence, or the worst; None for what concerns the run.
+        variable: Of the first offence, or the worst, or a layer; None for what concerns the run.
     """
 
     signal: str
@@ -202,23 +202,123 @@ def _not_learning(case: _Case) -> str:
     )
 
 
+def _by_depth(case: _Case) -> str:
+    symptom, card, summary = case
+    first = facts.first_kernel(card)
+    at_first = dataclasses.replace(symptom, variable=first.path if first else None)
+    return _magnitude((at_first, card, summary))
+
+
+def _gradient_spike(case: _Case) -> str:
+    _, card, summary = case
+    p90 = facts.norm_quantile(summary, 0.9)
+    limit = f", or by the global norm with max_norm={p90:.3g}" if p90 else ""
+    return (
+        f"Clip by the norm's own history (ZClip, AutoClip){limit}; look at the batch of that step"
+        f" for outliers and wrong labels. If spikes come back, {facts.lower_rate(card)}."
+    )
+
+
+def _loss_spike(case: _Case) -> str:
+    symptom, card, _ = case
+    checkpoint = "a checkpoint of some 100 steps before it"
+    if symptom.step:
+        checkpoint = f"a checkpoint of about step {max(symptom.step - 100, 0)}"
+    return (
+        f"Start again from {checkpoint} and leave out the batches around the spike, as PaLM did;"
+        f" look at them for outliers. If it comes back, {facts.lower_rate(card)}."
+    )
+
+
+def _oscillating(case: _Case) -> str:
+    _, card, _ = case
+    adam = "" if facts.normalises(card) else "use Adam; then "
+    return (
+        "Consecutive gradients point against each other, so the steps go back and forth:"
+        f" {adam}{facts.lower_rate(card)}; then make the batch larger, then add momentum."
+    )
+
+
+def _update_ratio(case: _Case) -> str:
+    symptom, card, _ = case
+    where = facts.layer_in_words(card, symptom.variable)
+    ratio = f", by {symptom.value:.2g} of its norm" if symptom.value is not None else ""
+    if symptom.is_low:
+        return (
+            f"A step moves {where} hardly{ratio} (about 0.001 is healthy): raise the learning rate,"
+            " or see whether a clip or a vanishing gradient takes the step away."
+        )
+    return (
+        f"A step moves {where} too far{ratio} (about 0.001 is healthy):"
+        f" {facts.lower_rate(card)}, and warm it up."
+    )
+
+
+def _weight_norm(case: _Case) -> str:
+    symptom, card, _ = case
+    where = facts.layer_in_words(card, symptom.variable)
+    if symptom.is_low:
+        return f"The weights of {where} shrink away: use less weight decay or regularisation."
+    return f"The weights of {where} grow: use weight decay, and {facts.lower_rate(card)}."
+
+
+def _loss_scale(case: _Case) -> str:
+    symptom, card, _ = case
+    share = f"{symptom.value:.1%} of the steps" if symptom.value is not None else "Steps"
+    return (
+        f"{share} were left out since the scaled loss overflowed: train in mixed_bfloat16, which"
+        " needs no loss scale, or lower the loss scale's first value; then"
+        f" {facts.lower_rate(card)}, and look for the operation that overflows."
+    )
+
+
+def _dead_units(case: _Case) -> str:
+    symptom, card, _ = case
+    share = f"{symptom.value:.0%}" if symptom.value is not None else "Many"
+    return (
+        f"{share} of the units of {facts.activation_in_words(card, symptom.variable)} are 0 on all"
+        " examples and learn no more: use leaky_relu or selu,"
+        f" {facts.lower_rate(card)}, then he_normal, then batch normalisation."
+    )
+
+
+def _saturated_units(case: _Case) -> str:
+    symptom, card, _ = case
+    share = f"{symptom.value:.0%}" if symptom.value is not None else "Many"
+    return (
+        f"{share} of the outputs of {facts.activation_in_words(card, symptom.variable)} are"
+        " saturated and let almost no gradient through: normalise the inputs, add batch"
+        " normalisation, use a smaller initialiser, then the relu family."
+    )
+
+
 _ADVICE: Final[Mapping[str, Callable[[_Case], str]]] = {
     "loss": _not_learning,
     "loss.vs_constant": _not_learning,
+    "loss.spike": _loss_spike,
     "loss.nonfinite": _nonfinite_loss,
     "loss.nonfinite_applied": _nonfinite_loss,
     "gradient.nonfinite": _nonfinite_gradient,
     "gradient.nonfinite_applied": _nonfinite_gradient,
     "gradient.nonfinite_skipped": _nonfinite_gradient,
     "gradient.global_norm": _magnitude,
+    "gradient.spike": _gradient_spike,
+    "gradient.cosine": _oscillating,
+    "gradient.direction_flip": _oscillating,
+    "gradient.first_last_ratio": _by_depth,
     "step.skipped": _skipped,
+    "loss_scale.skipped": _loss_scale,
     "clip.saturation": _saturation,
     "clip.scale": _scale,
     "variable.norm": _magnitude,
     "variable.mean_abs": _magnitude,
     "variable.max_abs": _magnitude,
     "variable.zero_fraction": _zeros,
+    "variable.update_ratio": _update_ratio,
+    "variable.weight_norm": _weight_norm,
     "variable.unused": _unused,
     "model.unused_fraction": _unused,
     "weights.nonfinite": _nonfinite_weights,
+    "activation.dead_fraction": _dead_units,
+    "activation.saturated_fraction": _saturated_units,
 }

@@ -71,6 +71,20 @@ def is_first(card: ModelCard, path: str | None) -> bool:
     return first is not None and variable is not None and variable.layer == first.layer
 
 
+def first_kernel(card: ModelCard) -> VariableCard | None:
+    """The first variable of rank 2 or more that has a gradient, in the order of the card."""
+    kernels = (v for v in card.variables if v.has_gradient and len(v.shape) > 1)
+    return next(kernels, None)
+
+
+def activation_in_words(card: ModelCard, layer: str | None) -> str:
+    """`layer net/dense_1 (relu)` of a layer whose activations were looked at."""
+    seen = next((seen for seen in card.activations if seen.layer == layer), None)
+    if seen is None:
+        return f"layer {layer}" if layer else "a layer"
+    return f"layer {seen.layer} ({seen.activation})"
+
+
 def layer_in_words(card: ModelCard, path: str | None) -> str:
     """`layer dense_1 (sigmoid, glorot_uniform)`, as far as the card says; else the path."""
     variable = variable_of(card, path)

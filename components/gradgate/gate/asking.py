@@ -14,7 +14,7 @@ from gradgate.gate.check_policy import never_mild
 from gradgate.gate.compare import badness, holds
 from gradgate.gate.evidence import Bools, Evidence, Ints, StepBatch
 from gradgate.gate.integrity.model import ModelCheck
-from gradgate.gate.signals import CATALOGUE, Unmeasured
+from gradgate.gate.signals import CATALOGUE, StepSignal, Unmeasured
 
 _WORST = 5
 
@@ -130,13 +130,16 @@ class Asking:
             signal,
             value=value,
             variable=variable,
-            samples=measured.samples,
+            samples=int(measured.samples[first]),
             failed=int(failed.sum()),
             judged=len(failed),
         )
         is_finite = bool(np.isfinite(measured.value).all())
         may_be_mild = is_improving and is_finite and not never_mild(signal)
         level = self._level_of_failure(is_improving=may_be_mild) if is_bad else "ok"
+        remark = signal.remark(self._evidence) if isinstance(signal, StepSignal) else ""
+        if remark:
+            text += f"; {remark}"
         if is_bad and level != self._policy.severity_of(rule):
             text += "; a warning only, since the loss still improves"
         observed = [_observed(measured, i) for i in worst]
@@ -232,7 +235,7 @@ def _observed(measured: Measured, column: int) -> Observed:
     return Observed(
         variable=measured.columns[column].variable,
         value=float(measured.value[column]),
-        samples=measured.samples,
+        samples=int(measured.samples[column]),
     )
 
 

@@ -1,6 +1,8 @@
 """One rule while it is asked: which columns and steps it looks at, and what it has seen so far."""
 
 import dataclasses
+import itertools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,25 +19,32 @@ from gradgate.gate.signals import (
     Signal,
     StepSignal,
     Unmeasured,
+    per_layer,
     per_variable,
 )
-from gradgate.gate.signals.base import RUN, EvidenceClass, columns_of
+from gradgate.gate.signals.base import RUN, EvidenceClass, columns_of, layers_of
 from gradgate.gate.window import Steps, resolve
 from gradgate.gate.wording import counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a rule saw: one value a column, float64 [k], each of so many samples."""
+    """What a rule saw: one value a column, float64 [k], each of so many samples, int64 [k]."""
 
     columns: tuple[Column, ...]
     value: Float64s
-    samples: int
+    samples: Ints
     evidence: EvidenceClass = "reported"
 
 
 class StepCase:
-    """A rule on a signal that has a sample a step."""
+    """A rule on a signal that has a sample a step.
+
+    Attributes:
+        columns: What is in scope.
+        parts: Stretches of `columns` that are accumulated together: all at once, or one by one
+            where each has samples of its own.
+    """
 
     def __init__(self, rule: Rule, signal: StepSignal, evidence: Evidence, *, stop: int) -> None:
         """Opens the case.
@@ -49,25 +58,41 @@ class StepCase:
         self.rule, self.signal, self._evidence = rule, signal, evidence
         self.steps: Steps = resolve(rule.window, planned=evidence.manifest.planned_steps, stop=stop)
         self.columns, self._index = _columns(rule, signal, evidence)
-        self._seen = self.fresh()
+        self.parts = self._parts()
+        self._read = self.reading()
+        self._seen = [self.fresh(part) for part in self.parts]
 
-    def fresh(self) -> Accumulator:
-        """Returns an empty accumulator for the columns of this case."""
-        return accumulator(self.rule.aggregate, columns=len(self.columns))
+    def _parts(self) -> tuple[slice, ...]:
+        columns = len(self.columns)
+        width = 1 if self.signal.has_gaps else columns
+        return tuple(slice(at, at + width) for at in range(0, columns, width))
+
+    def fresh(self, part: slice) -> Accumulator:
+        """Returns an empty accumulator for some columns of this case."""
+        return accumulator(self.rule.aggregate, columns=part.stop - part.start)
+
+    def reading(self) -> Callable[[StepBatch], Samples]:
+        """Returns what gives the samples in scope, batch after batch of one pass over the steps."""
+        read = self.signal.reader()
+
+        def samples(batch: StepBatch) -> Samples:
+            found = read(batch, self._evidence)
+            measured = None if found.measured is None else found.measured[:, self._index]
+            return Samples(step=found.step, value=found.value[:, self._index], measured=measured)
+
+        return samples
 
     def feed(self, batch: StepBatch) -> None:
         """Takes in the samples of a batch."""
-        self._seen.update(self.inside(self.samples(batch)).value)
-
-    def samples(self, batch: StepBatch) -> Samples:
-        """Returns the samples of a batch, of the columns in scope."""
-        samples = self.signal.read(batch, self._evidence)
-        return Samples(step=samples.step, value=samples.value[:, self._index])
+        samples = self.inside(self._read(batch))
+        for part, seen in zip(self.parts, self._seen, strict=True):
+            seen.update(part_of(samples, part).value)
 
     def inside(self, samples: Samples) -> Samples:
         """Returns the samples within the window."""
         keep = (samples.step >= self.steps.start) & (samples.step < self.steps.stop)
-        return Samples(step=samples.step[keep], value=samples.value[keep])
+        measured = None if samples.measured is None else samples.measured[keep]
+        return Samples(step=samples.step[keep], value=samples.value[keep], measured=measured)
 
     def measured(self, *, min_samples: int) -> Measured:
         """Returns what was seen.
@@ -75,24 +100,50 @@ class StepCase:
         Raises:
             Unmeasured: If there were too few samples.
         """
-        count = self._seen.samples
-        if count < min_samples:
+        if per_layer(self.signal):
+            self._leave_out_what_has_none()
+        widths = [part.stop - part.start for part in self.parts]
+        counts: Ints = np.repeat([seen.samples for seen in self._seen], widths)
+        least = int(counts.argmin())
+        if counts[least] < min_samples:
+            of = f" for {self.columns[least].variable}" if self.signal.has_gaps else ""
             window = f"steps {self.steps.start} to before {self.steps.stop}"
             raise Unmeasured(
-                f"{counted(count, 'sample')} of {self.signal.name} in {window}, and at least"
-                f" {min_samples} are needed{self._remedy()}"
+                f"{counted(int(counts[least]), 'sample')} of {self.signal.name}{of} in {window},"
+                f" and at least {min_samples} are needed{self._remedy(int(counts[least]))}"
             )
-        return Measured(columns=self.columns, value=self._seen.value(), samples=count)
+        value = np.concatenate([seen.value() for seen in self._seen])
+        return Measured(columns=self.columns, value=value, samples=counts)
 
-    def _remedy(self) -> str:
-        """What gives more samples: only those of the statistics rows can be asked for."""
-        if self.signal.level != "variable-sampled":
-            return ""
+    def _leave_out_what_has_none(self) -> None:
+        """Leaves out the layers that never had a sample, unless that would be all of them."""
+        has = [bool(seen.samples) for seen in self._seen]  # a part is one layer, since it has gaps
+        if any(has):
+            self.columns = tuple(itertools.compress(self.columns, has))
+            self._index = self._index[has]
+            self._seen = list(itertools.compress(self._seen, has))
+            self.parts = self._parts()
+
+    def _remedy(self, count: int) -> str:
+        """What gives more samples: only those that are taken now and then can be asked for."""
+        remedy = f"; {self.signal.remedy}" if self.signal.remedy and not count else ""
+        if self.signal.level not in {"variable-sampled", "run-sampled"}:
+            return remedy
         every = self._evidence.card.statistics_every
         if every == 1:
-            return "; train for more steps, every one is sampled already"
+            return f"{remedy}; train for more steps, every one is sampled already"
         less = f"below {every}, or train for more steps" if every else "to 1 or more, 0 is never"
-        return f"; set statistics_every of gradgate.instrument or gradgate.GuardSettings {less}"
+        setting = "set statistics_every of gradgate.instrument or gradgate.GuardSettings"
+        return f"{remedy}; {setting} {less}"
+
+
+def part_of(samples: Samples, part: slice) -> Samples:
+    """Returns the samples of some columns: those steps at which all of them have one."""
+    value = samples.value[:, part]
+    if samples.measured is None:
+        return Samples(step=samples.step, value=value)
+    keep = samples.measured[:, part].all(axis=1)
+    return Samples(step=samples.step[keep], value=value[keep])
 
 
 class FactCase:
@@ -110,13 +161,13 @@ class FactCase:
         facts = signal.facts(evidence, model)
         keep = np.arange(len(facts.columns))
         if signal.per_variable:
-            keep = _in_scope(rule, facts.columns, np.ones(len(facts.columns), dtype=bool))
+            keep = _in_scope(rule, facts.columns, np.ones(len(facts.columns), dtype=bool), signal)
         seen = accumulator(rule.aggregate, columns=len(keep))
         seen.update(facts.value[np.newaxis, keep])
         self._measured = Measured(
             columns=tuple(facts.columns[i] for i in keep),
             value=seen.value(),
-            samples=1,
+            samples=np.ones(len(keep), dtype=np.int64),
             evidence=facts.evidence,
         )
 
@@ -141,16 +192,22 @@ def open_case(rule: Rule, evidence: Evidence, model: ModelCheck | None, *, stop:
     return StepCase(rule, signal, evidence, stop=stop)
 
 
-def _columns(rule: Rule, signal: Signal, evidence: Evidence) -> tuple[tuple[Column, ...], Ints]:
+def _columns(rule: Rule, signal: StepSignal, evidence: Evidence) -> tuple[tuple[Column, ...], Ints]:
+    """The columns in scope, and their places in the samples."""
     if not per_variable(signal):
         return RUN, np.array([0])
-    columns = columns_of(evidence.card)
-    has_gradient = np.array([v.has_gradient for v in evidence.card.variables], dtype=bool)
-    index = _in_scope(rule, columns, has_gradient)
+    card = evidence.card
+    if per_layer(signal):
+        columns = layers_of(card)
+        is_candidate = np.ones(len(columns), dtype=bool)
+    else:
+        columns = columns_of(card)
+        is_candidate = np.array([v.has_gradient for v in card.variables], dtype=bool)
+    index = _in_scope(rule, columns, is_candidate, signal)
     return tuple(columns[i] for i in index), index
 
 
-def _in_scope(rule: Rule, columns: tuple[Column, ...], candidates: Bools) -> Ints:
+def _in_scope(rule: Rule, columns: tuple[Column, ...], candidates: Bools, signal: Signal) -> Ints:
     scope = rule.scope
     index = [
         i
@@ -161,9 +218,10 @@ def _in_scope(rule: Rule, columns: tuple[Column, ...], candidates: Bools) -> Int
         and not matches_any(scope.exclude, column.variable or "")
     ]
     if not index:
+        noun = "layers" if per_layer(signal) else "variables"
         raise Unmeasured(
-            f"none of {len(columns)} variables is in scope (include {', '.join(scope.include)};"
-            f" exclude {', '.join(scope.exclude) or 'none'}; min_rank {scope.min_rank}) and has a"
-            " gradient"
+            f"none of {len(columns)} {noun} is in scope (include {', '.join(scope.include)};"
+            f" exclude {', '.join(scope.exclude) or 'none'}; min_rank {scope.min_rank})"
+            + ("" if per_layer(signal) else " and has a gradient")
         )
     return np.array(index)

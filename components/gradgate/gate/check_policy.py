@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from gradgate.contracts import Policy, Rule
 from gradgate.contracts.policy import Improvement, Reduce, TailMedian
 from gradgate.gate.read_yaml import Path, short
-from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, per_variable
+from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, per_layer, per_variable
 
 
 def check_policy(policy: Policy) -> list[tuple[Path, str]]:
@@ -42,6 +42,8 @@ def _unknown(name: str) -> Iterator[tuple[Path, str]]:
 def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
     if not per_variable(signal) and "scope" in rule.model_fields_set:
         yield ("scope",), f"{signal.name} is of the run as a whole and has no scope; remove it"
+    if per_layer(signal) and rule.scope.min_rank:
+        yield ("scope", "min_rank"), f"{signal.name} is of layers, which have no rank; remove it"
     for kind, globs in (("include", rule.scope.include), ("exclude", rule.scope.exclude)):
         for place, glob in enumerate(globs):
             if not glob:

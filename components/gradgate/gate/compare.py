@@ -35,7 +35,7 @@ def holds(expect: Compare | Between, values: Float64s) -> Bools:
     return finite & compare(values, expect.op, expect.value)
 
 
-def compare(values: Float64s, op: Comparison, limit: float) -> Bools:
+def compare(values: Float64s, op: Comparison, limit: float | Float64s) -> Bools:
     """`value op limit` for each value; false of NaN, by IEEE 754."""
     result: Bools = _OPERATORS[op](values, limit)
     return result

@@ -7,7 +7,7 @@ The judge knows the shape of a record, not where it came from: the protocols bel
 # ruff: noqa: D102 - `gradgate.telemetry.batch` and `gradgate.contracts` describe the fields
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +22,10 @@ Float64s = NDArray[np.float64]
 
 
 class StatisticsBatch(Protocol):
-    """Statistics of the sampled steps, see `gradgate.telemetry.batch.StatisticsBatch`."""
+    """Statistics of the sampled steps, see `gradgate.telemetry.batch.StatisticsBatch`.
+
+    What may be None was not measured.
+    """
 
     @property
     def step(self) -> Ints: ...
@@ -34,6 +37,33 @@ class StatisticsBatch(Protocol):
     def zero_fraction(self) -> Float32s: ...
     @property
     def nonfinite(self) -> Ints: ...
+    @property
+    def weight_norm(self) -> Float32s | None: ...
+    @property
+    def update_ratio(self) -> Float32s | None: ...
+    @property
+    def data_norm(self) -> Float32s | None: ...
+    @property
+    def data_mean_abs(self) -> Float32s | None: ...
+    @property
+    def data_max_abs(self) -> Float32s | None: ...
+    @property
+    def data_zero_fraction(self) -> Float32s | None: ...
+    @property
+    def cosine(self) -> Float32s | None: ...
+    @property
+    def global_cosine(self) -> Float32s | None: ...
+
+
+class ActivationBatch(Protocol):
+    """Health of activations, see `gradgate.telemetry.batch.ActivationBatch`."""
+
+    @property
+    def step(self) -> Ints: ...
+    @property
+    def dead_fraction(self) -> Float32s: ...
+    @property
+    def saturated_fraction(self) -> Float32s: ...
 
 
 class StepBatch(Protocol):
@@ -57,10 +87,17 @@ class StepBatch(Protocol):
     def norms(self) -> Float32s: ...
     @property
     def statistics(self) -> StatisticsBatch: ...
+    @property
+    def loss_scale_skips(self) -> Ints | None: ...
+    @property
+    def activations(self) -> ActivationBatch | None: ...
 
 
 class Record(Protocol):
-    """A record that was opened and whose digests were checked."""
+    """A record that was opened and whose digests were checked.
+
+    `optimizers` are the records of further optimizers of the same training, by name.
+    """
 
     @property
     def manifest(self) -> Manifest: ...
@@ -70,6 +107,8 @@ class Record(Protocol):
     def summary(self) -> Summary | None: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def optimizers(self) -> Mapping[str, "Record"]: ...
     def batches(self) -> Iterable[StepBatch]: ...
 
 
@@ -79,11 +118,13 @@ NO_CARD = ModelCard(model_name="", variables=(), optimizer="", loss_measured=Fal
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a training reported about itself.
+    """What a training reported about itself, or one optimizer of it.
 
     Attributes:
         record_digest: Digest of `manifest.json`, which holds those of the other files.
         batches: Gives the steps from the first to the last, anew at every call.
+        name: Of the optimizer whose steps these are; empty where there is but one.
+        optimizers: Of the further optimizers, each by its name.
     """
 
     manifest: Manifest
@@ -91,6 +132,8 @@ class Evidence:
     summary: Summary
     record_digest: str
     batches: Callable[[], Iterable[StepBatch]]
+    name: str = ""
+    optimizers: tuple[tuple[str, "Evidence"], ...] = ()
 
     @classmethod
     def of(cls, record: Record) -> "Evidence":
@@ -101,7 +144,17 @@ class Evidence:
             summary=record.summary or Summary(),
             record_digest=record.digest,
             batches=record.batches,
+            name=record.manifest.optimizer_name,
+            optimizers=tuple(
+                (name, cls.of(further)) for name, further in record.optimizers.items()
+            ),
         )
+
+    def each(self) -> tuple[tuple[str, "Evidence"], ...]:
+        """Every optimizer's evidence by its name, this one first; no name where it is alone."""
+        if not self.optimizers:
+            return (("", self),)
+        return ((self.name or "the first optimizer", self), *self.optimizers)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -21,12 +21,13 @@ class Improving:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
+        self._read = LOSS.reader()
         self._fall = accumulator(Improvement(fn="improvement", portion=_PORTION), columns=1)
         self._end = accumulator(TailMedian(fn="tail_median", portion=_PORTION), columns=1)
 
     def feed(self, batch: StepBatch) -> None:
         """Takes in the losses of a batch."""
-        losses = LOSS.read(batch, self._evidence).value
+        losses = self._read(batch, self._evidence).value
         self._fall.update(losses)
         self._end.update(losses)
 

@@ -1,7 +1,8 @@
 """The decision about one model, and nothing else: every rule is asked, even after one has failed.
 
 Pure: the same inputs give the same verdict, byte for byte. A model passes only if every check of
-integrity holds and every rule that blocks was proven; what was not measured did not pass.
+integrity holds and every rule that blocks was proven, of every optimizer of its training; what was
+not measured did not pass.
 """
 
 import dataclasses
@@ -9,15 +10,17 @@ from collections.abc import Sequence
 
 import gradgate
 from gradgate.contracts import IntegrityCheck, Policy, Verdict
-from gradgate.contracts.verdict import Inputs, Offence, OtherBlessing, PolicyRef
+from gradgate.contracts.verdict import CoverageSeen, Inputs, Offence, OtherBlessing, PolicyRef
 from gradgate.gate.asking import Answered, Asking, unjudged
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.improving import Improving
 from gradgate.gate.integrity.coverage import StepCount, check_coverage
-from gradgate.gate.integrity.model import ModelCheck, compare_model, compare_weights
+from gradgate.gate.integrity.model import ModelCheck, compare_model
 from gradgate.gate.integrity.record import check_manifest
+from gradgate.gate.integrity.trained_weights import compare_weights
 from gradgate.gate.load_policy import policy_digest
 from gradgate.gate.offences import first_offences
+from gradgate.gate.several import answer_of, check_optimizers, checks_of, worst_of
 from gradgate.gate.verdicts import decide, subject_of
 
 
@@ -46,30 +49,48 @@ def judge(
     model = None if training_only else model
     if isinstance(evidence, RecordProblem):
         return _without_record(policy, evidence, model, others, as_of)
-    reading = _read(policy, evidence, model)
-    answers = _answers(reading, evidence)
     manifest = evidence.manifest
+    judged = [_judge_one(policy, name, one, model) for name, one in evidence.each()]
+    by_rule = zip(policy.rules, zip(*(one.answers for one in judged), strict=True), strict=True)
     integrity = (
-        *check_manifest(manifest),
-        *reading.problems,
-        *check_coverage(policy.coverage, manifest, reading.count),
+        *check_optimizers(evidence),
+        *(check for one in judged for check in one.integrity),
         *(() if training_only else compare_model(manifest, model)),
-        *(
-            compare_weights(evidence.card, evidence.summary, model)
-            if policy.require_trained_weights
-            else ()
-        ),
+        *(compare_weights(evidence, model) if policy.require_trained_weights else ()),
     )
     return decide(
         subject=subject_of(model, manifest),
         inputs=_inputs(policy, digest=evidence.record_digest, schema=manifest.schema_version),
         as_of=as_of,
-        coverage=reading.count.seen(manifest),
-        answers=answers,
+        coverage=[one.coverage for one in judged],
+        answers=[worst_of(rule, answers) for rule, answers in by_rule],
         integrity=integrity,
         others=tuple(others),
         may_bless=not training_only,
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What was found of one optimizer: an answer a rule, checks of its record, its coverage."""
+
+    answers: list[Answered]
+    integrity: tuple[IntegrityCheck, ...]
+    coverage: CoverageSeen
+
+
+def _judge_one(policy: Policy, name: str, evidence: Evidence, model: ModelCheck | None) -> _Judged:
+    """Asks every rule of one optimizer; no name where it is alone."""
+    reading = _read(policy, evidence, model)
+    answers = [answer_of(name, answer) for answer in _answers(reading, evidence)]
+    manifest = evidence.manifest
+    checks = (
+        *check_manifest(manifest),
+        *reading.problems,
+        *check_coverage(policy.coverage, manifest, reading.count),
+    )
+    coverage = reading.count.seen(manifest, optimizer=name)
+    return _Judged(answers=answers, integrity=checks_of(name, checks), coverage=coverage)
 
 
 @dataclasses.dataclass

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradgate.contracts.verdict import Offence, Sample
-from gradgate.gate.case import StepCase
+from gradgate.gate.case import StepCase, part_of
 from gradgate.gate.compare import holds
 from gradgate.gate.evidence import Bools, Evidence, Float64s, Ints, StepBatch
+from gradgate.gate.signals import Samples
 
 _AROUND = 20
 
@@ -51,34 +52,51 @@ class _Search:
     def __init__(self, case: StepCase, columns: Bools) -> None:
         self.case = case
         self._columns = columns
-        self._running = case.fresh()
-        self._since: Ints = np.full(len(columns), -1)
-        self._value: Float64s = np.zeros(len(columns))
+        self._read = case.reading()
+        self._parts = [(part, _Since(case, part)) for part in case.parts]
 
     def feed(self, batch: StepBatch) -> None:
-        samples = self.case.inside(self.case.samples(batch))
-        if not len(samples.step):
-            return
-        is_held = holds(self.case.rule.expect, self._running.running(samples.value))
-        rows = len(is_held)
-        after_last_held = rows - is_held[::-1].argmax(axis=0)
-        begins = np.where(is_held.any(axis=0), after_last_held, 0)
-        still_broken = ~is_held.any(axis=0) & (self._since >= 0)
-        broken_again = ~still_broken & (begins < rows)
-        row = np.minimum(begins, rows - 1)
-        columns = np.arange(is_held.shape[1])
-        self._since = np.where(
-            still_broken, self._since, np.where(broken_again, samples.step[row], -1)
-        )
-        self._value = np.where(still_broken, self._value, samples.value[row, columns])
+        samples = self.case.inside(self._read(batch))
+        for part, since in self._parts:
+            since.feed(part_of(samples, part))
 
     def earliest(self) -> _Place:
         """The earliest offence among the columns that failed; the first column of several."""
-        candidates = np.flatnonzero(self._columns & (self._since >= 0))
-        column = int(candidates[self._since[candidates].argmin()])
-        return _Place(
-            step=int(self._since[column]), column=column, value=float(self._value[column])
-        )
+        steps = np.concatenate([since.step for _, since in self._parts])
+        values = np.concatenate([since.value for _, since in self._parts])
+        candidates = np.flatnonzero(self._columns & (steps >= 0))
+        column = int(candidates[steps[candidates].argmin()])
+        return _Place(step=int(steps[column]), column=column, value=float(values[column]))
+
+
+class _Since:
+    """Some columns of a case that have their samples at the same steps.
+
+    Attributes:
+        step: int64 [k], the step since which the rule has not held; -1 where it holds.
+        value: float64 [k], the signal there.
+    """
+
+    def __init__(self, case: StepCase, part: slice) -> None:
+        width = part.stop - part.start
+        self._expect = case.rule.expect
+        self._running = case.fresh(part)
+        self.step: Ints = np.full(width, -1)
+        self.value: Float64s = np.zeros(width)
+
+    def feed(self, samples: Samples) -> None:
+        if not len(samples.step):
+            return
+        is_held = holds(self._expect, self._running.running(samples.value))
+        rows = len(is_held)
+        after_last_held = rows - is_held[::-1].argmax(axis=0)
+        begins = np.where(is_held.any(axis=0), after_last_held, 0)
+        still_broken = ~is_held.any(axis=0) & (self.step >= 0)
+        broken_again = ~still_broken & (begins < rows)
+        row = np.minimum(begins, rows - 1)
+        columns = np.arange(is_held.shape[1])
+        self.step = np.where(still_broken, self.step, np.where(broken_again, samples.step[row], -1))
+        self.value = np.where(still_broken, self.value, samples.value[row, columns])
 
 
 class _View:
@@ -86,13 +104,15 @@ class _View:
 
     def __init__(self, case: StepCase, place: _Place) -> None:
         self.case, self._place = case, place
+        self._read = case.reading()
         self._before: list[Sample] = []
         self._after: list[Sample] = []
         self._epoch: int | None = None
 
     def feed(self, batch: StepBatch) -> None:
-        samples = self.case.samples(batch)
-        value = samples.value[:, self._place.column]
+        column = self._place.column
+        samples = part_of(self._read(batch), slice(column, column + 1))
+        value = samples.value[:, 0]
         is_before = samples.step < self._place.step
         self._before = (self._before + _pairs(samples.step[is_before], value[is_before]))[-_AROUND:]
         missing = _AROUND + 1 - len(self._after)

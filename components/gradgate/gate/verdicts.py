@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import gradgate
-from gradgate.contracts import IntegrityCheck, Manifest, Verdict
+from gradgate.contracts import Finding, IntegrityCheck, Manifest, Verdict
 from gradgate.contracts.verdict import (
     CoverageSeen,
     Decision,
@@ -31,7 +31,7 @@ def decide(
     answers: Sequence[Answered] = (),
     integrity: tuple[IntegrityCheck, ...],
     others: tuple[OtherBlessing, ...] = (),
-    coverage: CoverageSeen | None = None,
+    coverage: Sequence[CoverageSeen] = (),
     may_bless: bool = True,
 ) -> Verdict:
     """Returns the sealed verdict: blocked if a check failed, else the strictest level."""
@@ -50,7 +50,8 @@ def decide(
         subject=subject,
         inputs=inputs,
         as_of=as_of,
-        coverage=coverage or CoverageSeen(),
+        coverage=coverage[0] if coverage else CoverageSeen(),
+        further_coverage=tuple(coverage[1:]),
         findings=tuple(answer.finding for answer in ordered),
         integrity=integrity,
         others=others,
@@ -93,11 +94,15 @@ def subject_of(model: ModelCheck | None, manifest: Manifest | None) -> Subject:
     )
 
 
+def weight(finding: Finding) -> tuple[int, int]:
+    """How much a finding weighs: less is worse."""
+    return _LEVELS[finding.level], _STATUSES[finding.status]
+
+
 def _place(answer: Answered) -> tuple[int, int, int, str]:
     """Worst first; among equals from cause to symptom, then by name."""
     finding = answer.finding
-    cause = RANK.get(finding.signal, -1)
-    return _LEVELS[finding.level], _STATUSES[finding.status], cause, finding.id
+    return (*weight(finding), RANK.get(finding.signal, -1), finding.id)
 
 
 def _headline(

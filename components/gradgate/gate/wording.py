@@ -12,7 +12,7 @@ from gradgate.contracts.policy import (
     TailMedian,
 )
 from gradgate.gate.compare import in_words
-from gradgate.gate.signals import Signal, StepSignal
+from gradgate.gate.signals import Signal, StepSignal, per_layer
 
 
 def number(value: float) -> str:
@@ -77,7 +77,8 @@ def message(
     """What was seen against what was expected, in one sentence."""
     where = f" in {variable}" if variable else ""
     if judged > 1:
-        where += f" ({failed} of {judged} variables failed)" if failed else f" (worst of {judged})"
+        noun = "layers" if per_layer(signal) else "variables"
+        where += f" ({failed} of {judged} {noun} failed)" if failed else f" (worst of {judged})"
     over = f" over {counted(samples, 'sample')}" if isinstance(signal, StepSignal) else ""
     if _is_count(rule, signal):
         seen = f"{signal.noun} on {number(value)} of {counted(samples, 'step')}{where}"

@@ -6,15 +6,15 @@ networks, https://arxiv.org/abs/1211.5063, algorithm 1.
 
 import dataclasses
 
-import tensorflow as tf
-
+from gradgate.gradients.checks import check_limit
 from gradgate.gradients.norms import Norms, norms_of
-from gradgate.gradients.report import ClipReport, Gradients, check_limit, scaled
+from gradgate.gradients.report import NO_CONTEXT, Clip, ClipReport, Context, Gradients
+from gradgate.gradients.scaling import limited_together
 from gradgate.gradients.sparse import Gradient
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClipByGlobalNorm:
+class ClipByGlobalNorm(Clip):
     """Scales all gradients down together when their global norm is above `max_norm`.
 
     A non-finite norm leaves the gradients as they came (`tf.clip_by_global_norm` would turn
@@ -40,16 +40,8 @@ class ClipByGlobalNorm:
         check_limit("ClipByGlobalNorm", "max_norm", self.max_norm)
 
     def __call__(
-        self, gradients: Gradients, norms: Norms | None = None
+        self, gradients: Gradients, norms: Norms | None = None, context: Context = NO_CONTEXT
     ) -> tuple[list[Gradient], ClipReport]:
         """Returns the clipped gradients and what was done to them, see `report.Clip`."""
-        each, norm = norms_of(gradients) if norms is None else norms
-        is_clipped = norm > self.max_norm  # NaN is not above anything
-        scale = tf.where(is_clipped, self.max_norm / norm, 1.0)
-        return [scaled(gradient, scale) for gradient in gradients], ClipReport(
-            norm_before=norm,
-            norm_after=norm * scale,
-            scale=scale,
-            is_clipped=is_clipped,
-            each_after=each * scale,
-        )
+        norms = norms_of(gradients) if norms is None else norms
+        return limited_together(gradients, norms, self.max_norm)

@@ -7,13 +7,15 @@ import dataclasses
 
 import tensorflow as tf
 
-from gradgate.gradients.norms import Norms, global_norm, norms_of
-from gradgate.gradients.report import ClipReport, Gradients, check_limit, ratio, scaled
+from gradgate.gradients.checks import check_limit
+from gradgate.gradients.norms import Norms, norms_of
+from gradgate.gradients.report import NO_CONTEXT, Clip, ClipReport, Context, Gradients
+from gradgate.gradients.scaling import scaled_each
 from gradgate.gradients.sparse import Gradient
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClipByNorm:
+class ClipByNorm(Clip):
     """Scales each gradient whose own norm is above `max_norm` down to it.
 
     A gradient whose norm is not finite stays as it came, and the others are clipped as usual.
@@ -36,23 +38,10 @@ class ClipByNorm:
         check_limit("ClipByNorm", "max_norm", self.max_norm)
 
     def __call__(
-        self, gradients: Gradients, norms: Norms | None = None
+        self, gradients: Gradients, norms: Norms | None = None, context: Context = NO_CONTEXT
     ) -> tuple[list[Gradient], ClipReport]:
         """Returns the clipped gradients and what was done to them, see `report.Clip`."""
-        each, norm = norms_of(gradients) if norms is None else norms
-        is_above = each > self.max_norm  # NaN is not above anything
-        scales = tf.where(is_above, self.max_norm / each, 1.0)
-        is_clipped = tf.reduce_any(is_above)
-        each_after = each * scales
-        norm_after = global_norm(each_after)
-        clipped = [
-            scaled(gradient, scale)
-            for gradient, scale in zip(gradients, tf.unstack(scales, len(gradients)), strict=True)
-        ]
-        return clipped, ClipReport(
-            norm_before=norm,
-            norm_after=norm_after,
-            scale=ratio(norm_after, norm, is_clipped),
-            is_clipped=is_clipped,
-            each_after=each_after,
-        )
+        norms = norms_of(gradients) if norms is None else norms
+        is_above = norms.each > self.max_norm  # NaN is not above anything
+        scales = tf.where(is_above, self.max_norm / norms.each, 1.0)
+        return scaled_each(gradients, norms, scales, tf.reduce_any(is_above))

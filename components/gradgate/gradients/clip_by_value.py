@@ -7,13 +7,15 @@ import dataclasses
 
 import tensorflow as tf
 
+from gradgate.gradients.checks import check_limit
 from gradgate.gradients.norms import Norms, norms_of
-from gradgate.gradients.report import ClipReport, Gradients, check_limit, ratio
+from gradgate.gradients.report import NO_CONTEXT, Clip, ClipReport, Context, Gradients
+from gradgate.gradients.scaling import ratio
 from gradgate.gradients.sparse import Gradient, sum_duplicate_rows, values_of, with_values
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClipByValue:
+class ClipByValue(Clip):
     """Limits each entry of each gradient to [-max_abs, max_abs].
 
     A NaN stays NaN; an infinity becomes the limit, as in Keras, and is still seen in the norm
@@ -38,7 +40,7 @@ class ClipByValue:
         check_limit("ClipByValue", "max_abs", self.max_abs)
 
     def __call__(
-        self, gradients: Gradients, norms: Norms | None = None
+        self, gradients: Gradients, norms: Norms | None = None, context: Context = NO_CONTEXT
     ) -> tuple[list[Gradient], ClipReport]:
         """Returns the clipped gradients and what was done to them, see `report.Clip`."""
         gradients = [sum_duplicate_rows(gradient) for gradient in gradients]

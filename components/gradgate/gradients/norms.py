@@ -75,7 +75,7 @@ def scaled_norms(gradients: Sequence[Gradient]) -> Norms:
     A norm beyond the range of float32, of finite numbers, is the greatest float32.
     """
     zero = tf.constant(0.0)
-    each = _stacked([zero if g is None else _scaled_norm(_float32(g)) for g in gradients])
+    each = _stacked([zero if g is None else _one_scaled_norm(_float32(g)) for g in gradients])
     return Norms(each, global_norm(each))
 
 
@@ -93,6 +93,12 @@ def _scaled_norm(numbers: tf.Tensor) -> tf.Tensor:
     norm = greatest * tf.sqrt(2.0 * tf.nn.l2_loss(numbers / divisor))
     # inf / inf is NaN, so an infinity here comes from finite numbers only.
     return tf.where(tf.math.is_inf(norm), tf.float32.max, norm)
+
+
+@tf.function(autograph=False)
+def _one_scaled_norm(numbers: tf.Tensor) -> tf.Tensor:
+    """Traced once a shape: building the same ops for each of many variables takes long."""
+    return _scaled_norm(numbers)
 
 
 def _stacked(scalars: list[tf.Tensor]) -> tf.Tensor:

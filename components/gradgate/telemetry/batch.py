@@ -27,6 +27,17 @@ class StatisticsBatch:
         histogram: int64 [m, v, HISTOGRAM_BINS], entries by |g|; bin i counts those in
             [10^(-12 + i/2), 10^(-12 + (i+1)/2)). Of more than 2^18 entries a sample stands for
             all.
+        weight_norm: float32 [m, v], L2 norm of each variable before the step.
+        update_ratio: float32 [m, v], L2 norm of what the optimizer added to each variable over
+            `weight_norm`; NaN where the step was not applied or the norm is 0. Decoupled weight
+            decay and constraints are not in it.
+        data_norm, data_mean_abs, data_max_abs, data_zero_fraction: float32 [m, v], as `norms` and
+            the fields above, of the data-loss gradient: the gradient less that of the weight
+            regularisers. None when it is the same, or not known (`ModelCard.data_loss_gradient`).
+        cosine: float32 [m, v], cosine between the gradient of this step and that of the step
+            before, estimated from a sketch (standard error about 0.2); NaN where it was not
+            measured.
+        global_cosine: float32 [m], the same over all variables.
     """
 
     step: Ints
@@ -35,6 +46,36 @@ class StatisticsBatch:
     zero_fraction: Floats
     nonfinite: Ints
     histogram: Ints | None = None
+    weight_norm: Floats | None = None
+    update_ratio: Floats | None = None
+    data_norm: Floats | None = None
+    data_mean_abs: Floats | None = None
+    data_max_abs: Floats | None = None
+    data_zero_fraction: Floats | None = None
+    cosine: Floats | None = None
+    global_cosine: Floats | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActivationBatch:
+    """Health of a layers' activations, from p forward passes beside the training.
+
+    Layers stand in the order of `ModelCard.activations`. Each pass is on examples of a recent
+    training batch, in inference mode.
+
+    Attributes:
+        step: int64 [p], the step after which the pass was made, rising.
+        zero_fraction: float32 [p, a] in [0, 1], outputs that are exactly 0.
+        dead_fraction: float32 [p, a], units (last axis) whose output was 0 on all examples of the
+            last 8 passes; NaN before there were 8, and for activations that have no zero side.
+        saturated_fraction: float32 [p, a], outputs of a sigmoid with |z| > 5 and of a tanh with
+            |z| > 3, z being what goes into it; NaN for other activations.
+    """
+
+    step: Ints
+    zero_fraction: Floats
+    dead_fraction: Floats
+    saturated_fraction: Floats
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,13 +92,23 @@ class StepBatch:
             False: then it says nothing.
         global_norm: float32 [n], L2 norm over all variables of the aggregated gradient, before
             any clip.
-        clipped_norm: float32 [n], the same after the last clip.
+        clipped_norm: float32 [n], the same after the last clip or normaliser.
         clip_scale: float32 [n], what the clips multiplied the gradients by, as far as it is one
-            number: `clipped_norm / global_norm`, in (0, 1] for clips; 1 is untouched.
-        clipped: bool [n], whether any clip changed anything.
+            number: norm after over norm before, in (0, 1]; 1 is untouched. Normalisers are not in
+            it, so with clips alone it is `clipped_norm / global_norm`.
+        clipped: bool [n], whether any clip changed anything; normalisers do not count.
         applied: bool [n], whether the optimizer applied the step; False is a skipped step.
         norms: float32 [n, v], L2 norm of each variable's aggregated gradient, before any clip.
         statistics: Of the sampled steps among these; possibly of none.
+        stage_norms: float32 [n, t], global norm after each of t transforms of a chain; None when
+            there are fewer than 2.
+        stage_fired: bool [n, t], whether each of them changed anything.
+        replica_loss: float32 [n, r], the loss of each of r replicas times r: `loss` is the mean;
+            None with one replica.
+        loss_scale: float32 [n], what the loss was multiplied by; None without loss scaling.
+        loss_scale_skips: int64 [n], steps since the row before that a loss-scale optimizer left
+            out since its scale was too great; None without one. They are no steps here.
+        activations: Of forward passes made after one of these steps; None when there were none.
     """
 
     step: Ints
@@ -71,6 +122,12 @@ class StepBatch:
     applied: Bools
     norms: Floats
     statistics: StatisticsBatch
+    stage_norms: Floats | None = None
+    stage_fired: Bools | None = None
+    replica_loss: Floats | None = None
+    loss_scale: Floats | None = None
+    loss_scale_skips: Ints | None = None
+    activations: ActivationBatch | None = None
 
     def __len__(self) -> int:
         return len(self.step)

@@ -1,9 +1,10 @@
 """The columns of a part: a `StepBatch` as an Arrow table, and back.
 
 One row a step. `norms` is a list of one value a variable, in the order of `ModelCard.variables`;
-the `sampled_*` lists are null on a step that was not sampled. Names and types here are the record's
-schema, version `contracts.health.SCHEMA_VERSION`: a new column raises the minor version, a changed
-one the major.
+the `sampled_*` lists are null on a step that was not sampled, the `activation_*` lists on a step
+after which no forward pass was made. Whatever was never measured is null throughout. Names and
+types here are the record's schema, version `contracts.health.SCHEMA_VERSION`: a new column raises
+the minor version, a changed one the major.
 """
 
 from typing import Any
@@ -12,7 +13,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gradgate.telemetry.batch import HISTOGRAM_BINS, StatisticsBatch, StepBatch
+from gradgate.telemetry.batch import (
+    HISTOGRAM_BINS,
+    ActivationBatch,
+    Ints,
+    StatisticsBatch,
+    StepBatch,
+)
+from gradgate.telemetry.lists import from_lists, from_scalars, is_measured, to_lists, whole
 
 _STEPS = {
     "step": pa.int64(),
@@ -32,96 +40,144 @@ _SAMPLED = {
     "nonfinite": pa.int64(),
 }
 _HISTOGRAM = "sampled_histogram"  # one list of v times HISTOGRAM_BINS, variable by variable
-SCHEMA = pa.schema(
+# Since version 1.1, and null where nobody measured them:
+_STEP_SCALARS = {"loss_scale": pa.float32(), "loss_scale_skips": pa.int64()}
+_STEP_LISTS = {
+    "stage_norms": pa.float32(),
+    "stage_fired": pa.bool_(),
+    "replica_loss": pa.float32(),
+}
+_SAMPLED_SINCE = (
+    "weight_norm",
+    "update_ratio",
+    "data_norm",
+    "data_mean_abs",
+    "data_max_abs",
+    "data_zero_fraction",
+    "cosine",
+)
+_GLOBAL_COSINE = "sampled_global_cosine"
+_ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction")
+_FLOATS = pa.list_(pa.float32())
+_REQUIRED = pa.schema(
     [pa.field(name, kind, nullable=False) for name, kind in _STEPS.items()]
-    + [pa.field("norms", pa.list_(pa.float32()), nullable=False)]
+    + [pa.field("norms", _FLOATS, nullable=False)]
     + [pa.field(f"sampled_{name}", pa.list_(kind)) for name, kind in _SAMPLED.items()]
     + [pa.field(_HISTOGRAM, pa.list_(pa.int64()))]
+)
+SCHEMA = pa.schema(
+    [*_REQUIRED]
+    + [pa.field(name, kind) for name, kind in _STEP_SCALARS.items()]
+    + [pa.field(name, pa.list_(kind)) for name, kind in _STEP_LISTS.items()]
+    + [pa.field(f"sampled_{name}", _FLOATS) for name in _SAMPLED_SINCE]
+    + [pa.field(_GLOBAL_COSINE, pa.float32())]
+    + [pa.field(f"activation_{name}", _FLOATS) for name in _ACTIVATIONS]
 )
 
 
 def to_table(batch: StepBatch) -> pa.Table:
-    """Returns the batch as a table of `SCHEMA`, one row a step."""
-    columns = [pa.array(getattr(batch, name), type=kind) for name, kind in _STEPS.items()]
-    columns.append(_lists(batch.norms, np.arange(len(batch)), len(batch), pa.float32()))
-    rows = np.searchsorted(batch.step, batch.statistics.step)
-    for name, kind in _SAMPLED.items():
-        columns.append(_lists(getattr(batch.statistics, name), rows, len(batch), kind))
-    histogram = batch.statistics.histogram
-    if histogram is None:
-        columns.append(pa.nulls(len(batch), pa.list_(pa.int64())))
-    else:
-        flat = histogram.reshape(len(rows), batch.norms.shape[1] * HISTOGRAM_BINS)
-        columns.append(_lists(flat, rows, len(batch), pa.int64()))
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    """Returns the batch as a table of `SCHEMA`, one row a step.
+
+    Raises:
+        ValueError: If arrays of the batch do not fit each other.
+    """
+    count, statistics, activations = len(batch), batch.statistics, batch.activations
+    every, variables = np.arange(count), batch.norms.shape[1]
+    sampled = _positions(batch.step, statistics.step)
+    columns: dict[str, pa.Array] = {
+        name: pa.array(getattr(batch, name), type=kind)
+        for name, kind in (_STEPS | _STEP_SCALARS).items()
+        if getattr(batch, name) is not None
+    }
+    lists: list[tuple[str, NDArray[Any] | None, Ints]] = [("norms", batch.norms, every)]
+    lists += [(name, getattr(batch, name), every) for name in _STEP_LISTS]
+    for name in (*_SAMPLED, *_SAMPLED_SINCE):
+        values = getattr(statistics, name)
+        if values is not None and values.shape[1:] != (variables,):
+            raise ValueError(f"{name}: shape {values.shape}, expected one for each of {variables}")
+        lists.append((f"sampled_{name}", values, sampled))
+    if statistics.histogram is not None:
+        flat = statistics.histogram.reshape(len(sampled), variables * HISTOGRAM_BINS)
+        lists.append((_HISTOGRAM, flat, sampled))
+    if statistics.global_cosine is not None:
+        cosine, is_null = np.zeros(count, np.float32), np.ones(count, bool)
+        cosine[sampled], is_null[sampled] = statistics.global_cosine, False
+        columns[_GLOBAL_COSINE] = pa.array(cosine, mask=is_null)
+    if activations is not None:
+        probed = _positions(batch.step, activations.step)
+        lists += [(f"activation_{x}", getattr(activations, x), probed) for x in _ACTIVATIONS]
+    for name, matrix, rows in lists:
+        if matrix is not None:
+            kind = SCHEMA.field(name).type.value_type
+            columns[name] = to_lists(matrix, rows, count=count, kind=kind)
+    return pa.Table.from_arrays(
+        [columns[x.name] if x.name in columns else pa.nulls(count, x.type) for x in SCHEMA],
+        schema=SCHEMA,
+    )
 
 
-def from_table(table: pa.Table, variables: int) -> StepBatch:
-    """Returns the steps of a table that `to_table` made.
+def from_table(table: pa.Table, variables: int, activations: int = 0) -> StepBatch:
+    """Returns the steps of a table that `to_table` made; None for what was not measured.
 
     Raises:
         ValueError: If a column is missing or has another type, or a row does not have one value
-            for each of the `variables`.
+            for each of the `variables` or of the layers whose `activations` were looked at.
     """
+    _check_schema(table)
+    scalars = {name: from_scalars(table, name) for name in _STEPS}
+    scalars |= {
+        name: from_scalars(table, name) for name in _STEP_SCALARS if is_measured(table, name)
+    }
+    lists = {name: from_lists(table, name) for name in _STEP_LISTS if is_measured(table, name)}
+    return StepBatch(
+        **scalars,
+        **lists,
+        norms=from_lists(table, "norms", variables),
+        statistics=_statistics(table, scalars["step"], variables),
+        activations=_activations(table, scalars["step"], activations),
+    )
+
+
+def _check_schema(table: pa.Table) -> None:
     for field in SCHEMA:
         if table.schema.get_field_index(field.name) < 0:
-            raise ValueError(f"column {field.name} is missing")
-        if table.schema.field(field.name).type != field.type:
+            if field.name in _REQUIRED.names:
+                raise ValueError(f"column {field.name} is missing")
+        elif table.schema.field(field.name).type != field.type:
             found = table.schema.field(field.name).type
             raise ValueError(f"column {field.name} has type {found}, expected {field.type}")
-    steps = {name: _flat(table, name) for name in _STEPS}
-    sampled = _array(table, "sampled_mean_abs").is_valid().to_numpy(zero_copy_only=False)
-    rows = table.filter(pa.array(sampled))
-    statistics = StatisticsBatch(
-        step=steps["step"][sampled],
-        **{name: _matrix(rows, f"sampled_{name}", variables) for name in _SAMPLED},
-        histogram=_histogram(rows, variables),
-    )
-    norms = _matrix(table, "norms", variables)
-    return StepBatch(**steps, norms=norms, statistics=statistics)
 
 
-def _lists(matrix: NDArray[Any], rows: NDArray[Any], count: int, kind: pa.DataType) -> pa.Array:
-    """One list a row: those of `matrix` at `rows`, null elsewhere."""
-    is_null = np.ones(count + 1, bool)
-    is_null[rows] = False
-    is_null[-1] = False  # the end of the last list, never null
-    lengths = np.where(is_null[:-1], 0, matrix.shape[1])
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, mask=is_null), pa.array(matrix.reshape(-1), type=kind)
-    )
+def _statistics(table: pa.Table, step: Ints, variables: int) -> StatisticsBatch:
+    is_sampled = whole(table, "sampled_mean_abs").is_valid().to_numpy(zero_copy_only=False)
+    rows = table.filter(pa.array(is_sampled))
+    fields = {name: from_lists(rows, f"sampled_{name}", variables) for name in _SAMPLED}
+    fields |= {
+        name: from_lists(rows, f"sampled_{name}", variables)
+        for name in _SAMPLED_SINCE
+        if is_measured(rows, f"sampled_{name}")
+    }
+    if is_measured(rows, _GLOBAL_COSINE):
+        fields["global_cosine"] = from_scalars(rows, _GLOBAL_COSINE)
+    if not len(rows) or is_measured(rows, _HISTOGRAM):
+        flat = from_lists(rows, _HISTOGRAM, variables * HISTOGRAM_BINS)
+        fields["histogram"] = flat.reshape(-1, variables, HISTOGRAM_BINS)
+    return StatisticsBatch(step=step[is_sampled], **fields)
 
 
-def _histogram(rows: pa.Table, variables: int) -> NDArray[np.int64] | None:
-    if rows.num_rows and rows.column(_HISTOGRAM).null_count == rows.num_rows:
+def _activations(table: pa.Table, step: Ints, layers: int) -> ActivationBatch | None:
+    names = {name: f"activation_{name}" for name in _ACTIVATIONS}
+    if not is_measured(table, names["zero_fraction"]):
         return None
-    return _matrix(rows, _HISTOGRAM, variables * HISTOGRAM_BINS).reshape(
-        -1, variables, HISTOGRAM_BINS
-    )
+    probed = whole(table, names["zero_fraction"]).is_valid().to_numpy(zero_copy_only=False)
+    rows = table.filter(pa.array(probed))
+    fields = {name: from_lists(rows, column, layers) for name, column in names.items()}
+    return ActivationBatch(step=step[probed], **fields)
 
 
-def _flat(table: pa.Table, name: str) -> NDArray[Any]:
-    return np.asarray(_full(table, name).to_numpy(zero_copy_only=False))
-
-
-def _matrix(table: pa.Table, name: str, variables: int) -> NDArray[Any]:
-    column = _full(table, name)
-    if (np.diff(column.offsets.to_numpy()) != variables).any():
-        raise ValueError(f"column {name} has rows of other than {variables} values")
-    values = column.flatten()
-    if values.null_count:
-        raise ValueError(f"column {name} has {values.null_count} empty values")
-    return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(-1, variables)
-
-
-def _full(table: pa.Table, name: str) -> pa.Array:
-    column = _array(table, name)
-    if column.null_count:
-        raise ValueError(f"column {name} has {column.null_count} empty values")
-    return column
-
-
-def _array(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+def _positions(steps: Ints, some: Ints) -> Ints:
+    """Where `some` of the steps stand among `steps`."""
+    rows = np.searchsorted(steps, some)
+    if (rows >= len(steps)).any() or (steps[rows] != some).any():
+        raise ValueError("statistics or activations are of a step that is not in the batch")
+    return rows

@@ -5,7 +5,6 @@ fail-closed table, never a traceback and never a shorter record.
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from gradgate.contracts import (
     FileDigest,
     Manifest,
     ModelCard,
+    OptimizerRecord,
     Part,
     Recorded,
     Summary,
@@ -27,10 +27,9 @@ from gradgate.contracts import (
 )
 from gradgate.contracts.health import SCHEMA_VERSION, manifest_digest
 from gradgate.telemetry.batch import StepBatch
-from gradgate.telemetry.columns import from_table
-from gradgate.telemetry.writer import MANIFEST, PARTS
+from gradgate.telemetry.parts import PARTS, read_part
+from gradgate.telemetry.writer import MANIFEST, OPTIMIZERS
 
-_ROWS = 8192  # in memory at a time, however long the run was
 _MAX_DOCUMENT = 256 << 20
 _Document = TypeVar("_Document", bound=Recorded)
 
@@ -58,6 +57,7 @@ class Record:
         manifest: What the training said of it.
         digest: SHA-256 of the manifest's bytes; it names the whole record.
         card, summary: None when nothing was instrumented.
+        optimizers: Records of the further optimizers, by name; none in most trainings.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, digest: str) -> None:
@@ -67,6 +67,9 @@ class Record:
         self.card = self._document(manifest.card, ModelCard)
         self.summary = self._document(manifest.summary, Summary)
         self._check_steps()
+        self.optimizers = {inner.name: self._inner(inner) for inner in manifest.optimizers}
+        if len(self.optimizers) != len(manifest.optimizers):
+            raise RecordError("T-CORRUPT", f"{MANIFEST}: names an optimizer twice.")
 
     def batches(self) -> Iterator[StepBatch]:
         """Yields all steps in order, in bounded memory.
@@ -78,25 +81,50 @@ class Record:
         if self.card is None:
             return
         for part in self.manifest.parts:
-            yield from self._read_part(part, len(self.card.variables))
+            yield from self._read_part(part, self.card)
 
-    def _read_part(self, part: Part, variables: int) -> Iterator[StepBatch]:
+    def _read_part(self, part: Part, card: ModelCard) -> Iterator[StepBatch]:
         data = _read_checked(self.directory, part)
         expected = part.first_step
         try:
-            file = pq.ParquetFile(io.BytesIO(data))
-            if file.metadata.num_rows != part.rows:
-                raise ValueError(
-                    f"has {file.metadata.num_rows} rows, the manifest says {part.rows}"
-                )
-            for rows in file.iter_batches(batch_size=_ROWS):
-                batch = from_table(pa.Table.from_batches([rows]), variables)
-                if (batch.step != range(expected, expected + len(batch))).any():
-                    raise ValueError(f"steps do not rise by 1 from {expected}")
+            for batch in read_part(
+                data, variables=len(card.variables), activations=len(card.activations)
+            ):
+                if batch.step[0] != expected:
+                    raise ValueError(f"begins at step {batch.step[0]}, expected {expected}")
                 expected += len(batch)
                 yield batch
-        except (ValueError, OSError, pa.ArrowException) as error:
+            if expected != part.last_step + 1:
+                rows = expected - part.first_step
+                raise ValueError(f"has {rows} rows, the manifest says {part.rows}")
+        except ValueError as error:
             raise RecordError("T-CORRUPT", f"{part.path}: {error}.") from error
+
+    def _inner(self, optimizer: OptimizerRecord) -> "Record":
+        """Opens the record of a further optimizer, which must be the one that was written."""
+        path = optimizer.path
+        folder = self.directory / path
+        if path != f"{OPTIMIZERS}/{optimizer.name}" or not _is_inside(self.directory, path):
+            raise RecordError("T-CORRUPT", f"{path}: leads out of the record.")
+        try:
+            record = open_record(folder)
+        except RecordError as error:
+            raise RecordError(error.code, f"{path}: {error.message}") from error
+        if record.digest != optimizer.sha256:
+            raise RecordError(
+                "T-CORRUPT",
+                f"{path}/{MANIFEST}: has digest {record.digest}, the manifest says"
+                f" {optimizer.sha256}.",
+            )
+        if record.manifest.training_uid != self.manifest.training_uid:
+            raise RecordError(
+                "T-CORRUPT",
+                f"{path}: is of training {record.manifest.training_uid}, the record of"
+                f" {self.manifest.training_uid}.",
+            )
+        if record.optimizers:
+            raise RecordError("T-CORRUPT", f"{path}: has further optimizers of its own.")
+        return record
 
     def _document(self, file: FileDigest | None, kind: type[_Document]) -> _Document | None:
         if file is None:
@@ -201,7 +229,7 @@ def _read_checked(folder: Path, file: FileDigest) -> bytes:
 
 def _read(folder: Path, name: str) -> bytes:
     path = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts or path.is_symlink():
+    if not _is_inside(folder, name):
         raise RecordError("T-CORRUPT", f"{name}: leads out of the record.")
     try:
         if path.stat().st_size > _MAX_DOCUMENT:
@@ -211,3 +239,12 @@ def _read(folder: Path, name: str) -> bytes:
         raise RecordError("T-TRUNCATED", f"{name}: is missing.") from None
     except OSError as error:
         raise RecordError("T-CORRUPT", f"{name}: cannot be read: {error.strerror}.") from error
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Whether a path that the manifest names can only be one of the record's own."""
+    steps = Path(name).parts
+    if Path(name).is_absolute() or ".." in steps:
+        return False
+    links = (folder.joinpath(*steps[: i + 1]).is_symlink() for i in range(len(steps)))
+    return not any(links)

@@ -30,23 +30,26 @@ class DrainCallback(keras.callbacks.Callback):
         self._batches = 0  # since the last read
         self._limit = 1  # the first read comes at once: it learns how many steps a batch makes
         self._read_at = time.monotonic()
+        self._is_first_read = True
         self._first_epoch: int | None = None
-        self._steps_before = 0
-        self._steps_per_epoch: int | None = None
+        self._epoch_batches: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Starts a fit."""
-        self._steps_before = self._guard.flush()
-        self._first_epoch, self._steps_per_epoch = None, self.params.get("steps")
-        self._batches = 0
-        self._guard.plan.begin_fit()
+        self._guard.flush()
+        self._first_epoch, self._epoch_batches = None, self.params.get("steps")
+        self._batches, self._is_first_read = 0, True
+        for trail in self._guard.trails:
+            trail.plan.begin_fit(trail.taken)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Says which epoch the next steps belong to."""
-        self._guard.plan.begin_epoch(epoch)
+        """Says which epoch the next steps belong to, and at first how many there will be."""
+        for trail in self._guard.trails:
+            trail.plan.begin_epoch(epoch)
+            if self._first_epoch is None and self._epoch_batches is not None:
+                trail.plan.set_fit(self._epoch_batches * self._epochs_from(epoch))
         if self._first_epoch is None:
             self._first_epoch = epoch
-            self._plan_fit()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Reads when it is time."""
@@ -58,34 +61,46 @@ class DrainCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Reads what is left of the epoch."""
-        self._read()
-        if self._steps_per_epoch is None and not self.model.stop_training:
+        self._read(is_epoch_end=True)
+        is_new = self._epoch_batches is None and epoch == self._first_epoch
+        if is_new and not self.model.stop_training:
             # The data did not say how much they are; now it is known.
-            self._steps_per_epoch = self._guard.steps - self._steps_before
-            self._plan_fit()
+            for trail in self._guard.trails:
+                trail.plan.set_fit_from_epoch(trail.taken, self._epochs_from(epoch))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Ends a fit. What another callback ended early, as EarlyStopping does, was as planned."""
-        if self.model.stop_training and not self._guard.stopped:
-            self._guard.plan.set_fit(self._guard.steps - self._steps_before)
+        nothing_left = self._first_epoch is None  # of a training that was resumed after its last
+        if nothing_left or (self.model.stop_training and not self._guard.stopped):
+            for trail in self._guard.trails:
+                trail.plan.end_fit(trail.taken)
 
-    def _plan_fit(self) -> None:
-        steps, epochs, first = self._steps_per_epoch, self.params.get("epochs"), self._first_epoch
-        if steps is not None and epochs is not None and first is not None:
-            self._guard.plan.set_fit(steps * (epochs - first))
+    def _epochs_from(self, first: int) -> int:
+        return int(self.params.get("epochs") or 1) - first
 
-    def _read(self) -> None:
-        before = self._guard.steps
-        steps = self._guard.flush() - before
-        if self._batches and steps:
-            per_batch = max(1.0, steps / self._batches)
-            room = self._guard.capacity // 2
-            if self._guard.settings.on_nonfinite == "stop":
-                room = min(room, _STOP_BATCHES)
-            self._limit = max(1, int(room / per_batch))
+    def _read(self, *, is_epoch_end: bool = False) -> None:
+        guard = self._guard
+        before = guard.steps
+        steps = guard.flush(is_epoch_end=is_epoch_end) - before
+        if self._batches:
+            if self._is_first_read:
+                self._check_first_read()
+            if steps:
+                per_batch = max(1.0, steps / self._batches)
+                room = guard.capacity // 2
+                if guard.settings.on_nonfinite == "stop":
+                    room = min(room, _STOP_BATCHES)
+                self._limit = max(1, int(room / per_batch))
         self._batches, self._read_at = 0, time.monotonic()
-        if self._guard.stopped:
+        if guard.stopped:
             self.model.stop_training = True
+
+    def _check_first_read(self) -> None:
+        """After the first batch: is anything measured, and how many steps does a batch make?"""
+        self._is_first_read = False
+        self._guard.check_that_it_measures()
+        for trail in self._guard.trails:
+            trail.plan.note_pace(self._batches, trail.taken - trail.plan.began_at)
 
 
 def fit_with(

@@ -1,7 +1,7 @@
 """`model.json` from a Keras model: what was trained, with what, and how it was guarded."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.contracts import ModelCard, VariableCard, sha256
+from gradgate.contracts import ActivationCard, ModelCard, VariableCard, sha256
 from gradgate.gradients import clip_to_config
 from gradgate.training import keras_hooks
 from gradgate.training.settings import GuardSettings
@@ -17,38 +17,94 @@ from gradgate.training.settings import GuardSettings
 
 def describe(
     model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    variables: Sequence[keras.Variable],
     *,
     settings: GuardSettings,
+    strategy: tf.distribute.Strategy,
     has_gradient: Sequence[bool],
     loss_measured: bool,
+    data_loss_gradient: bool = False,
+    device_bytes: int = 0,
+    activations: Sequence[ActivationCard] = (),
+    depths: Mapping[str, int] | None = None,
 ) -> ModelCard:
-    """Returns the card of a built, compiled model.
+    """Returns the card of one optimizer's training.
 
     Args:
-        model: Built.
+        model: Whose layers hold the variables; built.
+        optimizer: That trains them.
+        variables: In the order of the record.
         settings: Of the guard.
-        has_gradient: One for each of `model.trainable_variables`.
+        strategy: That the training runs under.
+        has_gradient: One for each variable.
         loss_measured: Whether the guard has seen the loss of every step.
+        data_loss_gradient: Whether the gradients of weight regularisers were taken out.
+        device_bytes: What the measurement holds on the device.
+        activations: Layers whose activations are looked at.
+        depths: Place of each layer in the forward pass, by its name; None when not seen.
     """
     owners = _owners(model)
+    inner = keras_hooks.inner_optimizer(optimizer)
+    cards = [
+        _variable(variable, owners, has_gradient=bool(has))
+        for variable, has in zip(variables, has_gradient, strict=True)
+    ]
+    if depths:
+        cards = [card.model_copy(update={"depth": depths.get(card.layer)}) for card in cards]
     return ModelCard(
         model_name=model.name,
-        variables=tuple(
-            _variable(variable, owners, has_gradient=bool(has))
-            for variable, has in zip(model.trainable_variables, has_gradient, strict=True)
-        ),
-        optimizer=type(model.optimizer).__name__,
-        optimizer_config=_plain(model.optimizer.get_config()),
-        loss=_loss_name(getattr(model, "loss", None)),
+        variables=tuple(cards),
+        optimizer=type(inner).__name__,
+        optimizer_config=_plain(inner.get_config()),
+        loss=_loss_name(getattr(model, "loss", None)) if model.compiled else None,
         loss_measured=loss_measured,
         clips=tuple(clip_to_config(clip) for clip in settings.clip),
         on_nonfinite=settings.on_nonfinite,
         statistics_every=settings.statistics_every,
         precision=model.dtype_policy.name,
+        strategy=_strategy_name(strategy),
+        replicas=strategy.num_replicas_in_sync,
+        accumulation_steps=inner.gradient_accumulation_steps or 1,
+        loss_scaled=inner is not optimizer,
+        data_loss_gradient=data_loss_gradient,
+        activations=tuple(activations),
+        device_bytes=device_bytes,
         devices=tuple(device.name for device in tf.config.list_logical_devices()),
         versions=_versions(),
         seed=settings.seed,
     )
+
+
+def with_former(card: ModelCard, former: ModelCard | None) -> ModelCard:
+    """Returns the card of a resumed training: what was found out before the kill stays known.
+
+    Args:
+        card: Of this process.
+        former: Of the process that was killed; None when there was none.
+    """
+    if former is None:
+        return card
+    before = {variable.path: variable for variable in former.variables}
+    variables = []
+    for variable in card.variables:
+        known = before.get(variable.path, variable)
+        found = {
+            "has_gradient": variable.has_gradient or known.has_gradient,
+            "depth": known.depth if variable.depth is None else variable.depth,
+        }
+        variables.append(variable.model_copy(update=found))
+    kept = {
+        "variables": tuple(variables),
+        "activations": card.activations or former.activations,
+        "loss_measured": card.loss_measured and former.loss_measured,
+    }
+    return card.model_copy(update=kept)
+
+
+def _strategy_name(strategy: tf.distribute.Strategy) -> str:
+    name = type(strategy).__name__
+    return "default" if name == "_DefaultDistributionStrategy" else name
 
 
 def nonfinite_weights(variables: Sequence[keras.Variable]) -> dict[str, int]:
@@ -76,6 +132,7 @@ def _variable(
     names = (variable.name, variable.name.removesuffix("_kernel"))
     initializers = (getattr(layer, f"{name}_initializer", None) for name in names)
     initializer = next((found for found in initializers if found is not None), None)
+    regularizer = getattr(variable, "regularizer", None)
     return VariableCard(
         path=variable.path,
         layer=layer_name,
@@ -84,6 +141,7 @@ def _variable(
         initializer=None if initializer is None else _name(initializer),
         activation=_activation(layer),
         has_gradient=has_gradient,
+        regularizer=None if regularizer is None else _name(regularizer),
     )
 
 

@@ -17,6 +17,7 @@ from gradgate.training.settings import GuardSettings
 
 if TYPE_CHECKING:
     from gradgate.training.guard import Guard
+    from gradgate.training.trail import Trail
 
 Status = Literal["completed", "stopped", "failed"]
 _SEVERITY: tuple[Status, ...] = ("completed", "stopped", "failed")
@@ -30,12 +31,18 @@ class TrainingContext:
     Args:
         record_dir: Directory of the record; must not hold one.
         settings: How to guard, as far as `instrument` is not told otherwise.
-        training_uid: Names this training for ever.
+        training_uid: Names this training for ever; a resumed one keeps its name.
         sinks: Mirrors; one that fails is dropped by name, and the training goes on.
         mlflow_run_id: Of the run that shows this training.
         data: What it was trained on.
         planned_steps: Optimizer steps that were asked for, as far as `instrument` is not told
             otherwise; None lets `fit` say.
+        resume: Go on with the record that a killed training left in the directory.
+        is_writer: False in a process whose record another one writes, as a worker's.
+
+    Raises:
+        FileExistsError: If the directory holds a record that is not to be resumed.
+        ValueError: If the record that is to be resumed is damaged.
     """
 
     def __init__(
@@ -47,16 +54,24 @@ class TrainingContext:
         mlflow_run_id: str | None = None,
         data: Sequence[DataSource] = (),
         planned_steps: int | None = None,
+        *,
+        resume: bool = False,
+        is_writer: bool = True,
     ) -> None:
         self.settings = settings
-        self.training_uid = training_uid
         self.planned_steps = planned_steps
         self.guard: Guard | None = None
         self.manifest: Manifest | None = None
         self._mlflow_run_id, self._data = mlflow_run_id, tuple(data)
-        self._writer = RecordWriter(record_dir)
-        self._sinks = FanOut(sinks)
-        self._card: ModelCard | None = None
+        self._writer: RecordWriter | None = None
+        self.training_uid = training_uid
+        if is_writer:
+            self._writer = RecordWriter.resume(record_dir) if resume else RecordWriter(record_dir)
+            self.training_uid = self._writer.training_uid or training_uid
+            self._writer.begin_training(self.training_uid)
+        self._sinks = FanOut(sinks if is_writer else ())
+        self._cards: dict[str, ModelCard] = {}
+        self._first: str | None = None  # name of the optimizer whose record is the root
         if settings.seed is not None:
             set_seed(settings.seed)
 
@@ -73,19 +88,36 @@ class TrainingContext:
             )
         self.guard = guard
 
-    def write(self, card: ModelCard, batch: StepBatch, *, planned_steps: int | None) -> None:
+    def writer_for(self, optimizer: str) -> RecordWriter | None:
+        """Returns the writer for an optimizer: the record itself for the first that asks."""
+        if self._writer is None:
+            return None
+        if self._first is None:
+            self._first = optimizer
+            return self._writer
+        return self._writer.for_optimizer(optimizer)
+
+    def write(self, trail: "Trail", card: ModelCard, batch: StepBatch) -> None:
         """Writes steps to the record, which must succeed, then to the mirrors, which may fail."""
-        self._begin(card, planned_steps=planned_steps)
+        if trail.writer is None:
+            return
+        self._begin(trail, card)
         if len(batch):
-            self._writer.append(batch)
-            self._sinks.write(batch)
+            trail.writer.append(batch)
+            if trail.name == self._first:
+                self._sinks.write(batch)
+
+    def secure(self) -> None:
+        """Brings to the disk what was written so far."""
+        for writer in self._writers():
+            writer.flush()
 
     def finish(
         self,
         status: Status,
         message: str = "",
         model_dir: str | os.PathLike[str] | None = None,
-    ) -> Manifest:
+    ) -> Manifest | None:
         """Closes the guard if it is open, and finishes the record. A second call changes nothing.
 
         Args:
@@ -93,45 +125,80 @@ class TrainingContext:
             message: Why, when it did not complete.
             model_dir: The exported model, to be named in the record by its digest.
 
+        Returns:
+            The manifest; None in a process whose record another one writes.
+
         Raises:
             gradgate.contracts.TreeError: If `model_dir` holds no model.
         """
         if self.manifest is not None:
             return self.manifest
         guard = self.guard
+        if self._writer is None:
+            if guard is not None:
+                guard.release()
+            return None
         bound: BoundModel | None = (
             None if model_dir is None else mark_and_bind(model_dir, self.training_uid)
         )
+        trails: list[Trail] = []
         if guard is not None:
             guard.release()
             bound = bound or guard.bound
             if _SEVERITY.index(guard.status) > _SEVERITY.index(status):
                 status, message = guard.status, guard.status_message
-            card = guard.card()
-            if card is not None:
-                self._begin(card, planned_steps=guard.plan.steps)
-        self.manifest = self._writer.finalize(
-            training_uid=self.training_uid,
-            status=status,
-            status_message=message,
-            instrumented=guard is not None,
-            planned_steps=self.planned_steps if guard is None else guard.plan.steps,
-            lost_steps=0 if guard is None else guard.lost_steps,
-            mlflow_run_id=self._mlflow_run_id,
-            model=bound,
-            data=self._data,
-            constant_loss=None if guard is None else guard.constant_loss,
-            final_weight_nonfinite=None if guard is None else guard.final_weight_nonfinite,
-            final_weight_sha256=None if guard is None else guard.final_weight_sha256,
-        )
-        if self._card is not None:
+            trails = guard.trails
+        for trail in (*trails[1:], *trails[:1]):  # the whole is finished last
+            self.manifest = self._finish_one(trail, status, message, bound)
+        if guard is None:
+            self.manifest = self._writer.finalize(
+                training_uid=self.training_uid,
+                status=status,
+                status_message=message,
+                instrumented=False,
+                planned_steps=self.planned_steps,
+                mlflow_run_id=self._mlflow_run_id,
+                model=bound,
+                data=self._data,
+            )
+        assert self.manifest is not None, "a guard has a trail"
+        if self._first in self._cards:
             self._sinks.end(self.manifest)
         return self.manifest
 
-    def _begin(self, card: ModelCard, *, planned_steps: int | None) -> None:
-        if card == self._card:
+    def _finish_one(
+        self, trail: "Trail", status: Status, message: str, bound: BoundModel | None
+    ) -> Manifest:
+        assert trail.writer is not None, "this process writes"
+        card = trail.card()
+        if card is not None:
+            self._begin(trail, card)
+        return trail.writer.finalize(
+            training_uid=self.training_uid,
+            status=status,
+            status_message=message,
+            instrumented=True,
+            planned_steps=trail.plan.steps,
+            lost_steps=trail.lost_steps,
+            loss_scale_skips=trail.loss_scale_skips,
+            optimizer_name=trail.name,
+            mlflow_run_id=self._mlflow_run_id,
+            model=bound,
+            data=self._data,
+            constant_loss=trail.constant_loss,
+            final_weight_nonfinite=trail.final_weight_nonfinite,
+            final_weight_sha256=trail.final_weight_sha256,
+        )
+
+    def _begin(self, trail: "Trail", card: ModelCard) -> None:
+        known = self._cards.get(trail.name)
+        if card == known or trail.writer is None:
             return
-        self._writer.begin(card)
-        if self._card is None:
-            self._sinks.begin(card, training_uid=self.training_uid, planned_steps=planned_steps)
-        self._card = card
+        trail.writer.begin(card)
+        if known is None and trail.name == self._first:
+            self._sinks.begin(card, training_uid=self.training_uid, planned_steps=trail.plan.steps)
+        self._cards[trail.name] = card
+
+    def _writers(self) -> list[RecordWriter]:
+        trails = [] if self.guard is None else self.guard.trails
+        return [trail.writer for trail in trails if trail.writer is not None]

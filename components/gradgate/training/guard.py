@@ -1,22 +1,30 @@
 """The guard of one training: what `instrument` gives back. The host side; see `probe.py`."""
 
 import os
-import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
 
 from gradgate.contracts import BoundModel, Manifest, ModelCard, mark_and_bind
+from gradgate.telemetry.batch import ActivationBatch
 from gradgate.training import keras_hooks
-from gradgate.training.batches import to_batch, why_not_applied
+from gradgate.training.activations import ActivationProbe
 from gradgate.training.callback import DrainCallback, fit_with
-from gradgate.training.card import describe, nonfinite_weights, weight_digests
 from gradgate.training.context import Status, TrainingContext
+from gradgate.training.inputs import InputKeeper
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.plan import Plan
-from gradgate.training.probe import Probe, observe_labels
+from gradgate.training.probe import observe_loss
 from gradgate.training.settings import GuardSettings
+from gradgate.training.sigterm import Sigterm
+from gradgate.training.trail import Trail
+
+_LOOKS = 10  # times `statistics_every`: steps between two looks at the activations
 
 
 class Guard:
@@ -28,17 +36,15 @@ class Guard:
     Under `model.fit` nothing else is needed. A hand-written loop calls `observe_loss(loss)` before
     `optimizer.apply` unless it calls `optimizer.scale_loss`, and, when its step is a
     `tf.function`, `flush()` at least every `settings.ring_steps` steps: steps beyond are counted
-    as lost. A step that was traced before `instrument` is not seen.
+    as lost. A step that was traced before `instrument` is not seen. Before it saves a checkpoint
+    that a resumed training is to restore, it calls `save_checkpoint()`, unless it saves by
+    `model.save_weights` or `model.save`.
 
     Attributes:
         settings: How the training is guarded.
-        steps: Optimizer steps seen so far, lost ones included, as of the last read.
-        lost_steps: Of those, steps whose row was overwritten before it was read.
-        stopped: Whether a non-finite step ended the training (`on_nonfinite="stop"`).
-        plan: Of the steps that were asked for.
+        trails: What is known of each optimizer's steps, the first one's first.
         status, status_message: "completed", unless the guard knows better, and why.
         bound: The exported model, after `bind`.
-        constant_loss, final_weight_nonfinite, final_weight_sha256: Known after `release`.
     """
 
     def __init__(
@@ -47,60 +53,115 @@ class Guard:
         context: TrainingContext,
         settings: GuardSettings,
         *,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        strategy: tf.distribute.Strategy,
         owns_context: bool,
         planned_steps: int | None = None,
         constant_loss: float | None = None,
     ) -> None:
         self.settings = settings
-        self.steps = self.lost_steps = 0
-        self.stopped = self._fit_failed = False
         self.status: Status = "completed"
         self.status_message = ""
         self.bound: BoundModel | None = None
-        self.constant_loss = constant_loss
-        self.final_weight_nonfinite: dict[str, int] | None = None
-        self.final_weight_sha256: dict[str, str] | None = None
-        self.plan = Plan(context.planned_steps if planned_steps is None else planned_steps)
-        self._model, self._optimizer = model, model.optimizer
+        self.trails: list[Trail] = []
+        self._model, self._given_constant_loss = model, constant_loss
         self._context, self._owns_context = context, owns_context
-        self._started, self._eager_steps, self._is_released = time.monotonic(), 0, False
-        self._card: tuple[Any, ModelCard] | None = None
-        self._probe = Probe(
-            model,
-            settings=settings,
-            labels=LabelStatistics.of(model) if constant_loss is None else None,
-            on_eager_step=self._count_eager_step,
-        )
+        self._eager_steps, self._fit_failed = 0, False
+        self._is_released = self._is_reading = False
+        self._keeper: InputKeeper | None = None
+        self._activations: ActivationProbe | None = None
+        self._looked_at = 0
+        own = keras_hooks.compiled_optimizer(model)
+        self._watches_own = any(each is own for each in optimizers.values())
         context.attach(self)
-        self._attach()
-
-    def observe_loss(self, loss: Any) -> None:
-        """Tells the loss of the step whose gradients are applied next: one number."""
-        self._probe.note_loss(loss)
-
-    def flush(self) -> int:
-        """Reads what the device holds, hands it on, and returns the steps seen so far."""
-        meter = self._probe.meter
-        if meter is None or self._is_released:
-            return self.steps
-        rows = meter.read()
-        self.lost_steps += rows.lost
-        if len(rows.values):
-            self.steps = rows.first_step + len(rows.values)
-            batch = to_batch(
-                rows,
-                variables=len(self._model.trainable_variables),
-                statistics_every=self.settings.statistics_every,
-                epoch=self.plan.epoch,
-                seconds=time.monotonic() - self._started,
+        planned = context.planned_steps if planned_steps is None else planned_steps
+        for name, optimizer in optimizers.items():
+            is_first = not self.trails
+            labels = LabelStatistics.of(model) if is_first and constant_loss is None else None
+            self.trails.append(
+                Trail(
+                    name,
+                    model,
+                    optimizer,
+                    variables=self._variables_of(optimizer),
+                    settings=settings,
+                    strategy=strategy,
+                    labels=labels if model.compiled else None,
+                    writer=context.writer_for(name),
+                    planned_steps=planned if is_first else None,
+                    on_eager_step=self._count_eager_step,
+                )
             )
-            card = self.card()
-            assert card is not None, "a model whose step ran is built"
-            self._context.write(card, batch, planned_steps=self.plan.steps)
-            if meter.is_stopped() and not self.stopped:
-                self.stopped, self.status = True, "stopped"
-                self.status_message = why_not_applied(batch, card)
+        self._attach(strategy)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps seen so far, lost ones included, as of the last read."""
+        return self.trails[0].steps
+
+    @property
+    def lost_steps(self) -> int:
+        """Of those, steps whose row was overwritten before it was read."""
+        return self.trails[0].lost_steps
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a non-finite step ended the training (`on_nonfinite="stop"`)."""
+        return any(trail.stopped_because for trail in self.trails)
+
+    @property
+    def capacity(self) -> int:
+        """Steps that the device holds."""
+        meters = [trail.probe.meter for trail in self.trails if trail.probe.meter is not None]
+        return min((meter.capacity for meter in meters), default=self.settings.ring_steps)
+
+    @property
+    def traces(self) -> int:
+        """How often a step was traced; eagerly, how often it ran."""
+        return self.trails[0].probe.traces
+
+    def observe_loss(self, loss: Any, *, optimizer: str | None = None) -> None:
+        """Tells the loss of the step whose gradients are applied next: one number.
+
+        Args:
+            loss: Float [].
+            optimizer: Name of the optimizer that applies them; the first if it is left out.
+
+        Raises:
+            ValueError: If there is no such optimizer.
+        """
+        self._trail(optimizer).probe.note_loss(loss)
+
+    def flush(self, *, is_epoch_end: bool = False) -> int:
+        """Reads what the device holds, hands it on, and returns the steps seen so far.
+
+        Args:
+            is_epoch_end: Look at the activations too, whenever that was last.
+        """
+        if self._is_released or self._is_reading:
+            return self.steps
+        self._is_reading = True  # a signal may come in the middle of it
+        try:
+            for trail in self.trails:
+                look = self._look(is_epoch_end) if trail is self.trails[0] else None
+                trail.read(lambda card, batch, t=trail: self._context.write(t, card, batch), look)
+                if trail.stopped_because and self.status == "completed":
+                    self.status, self.status_message = "stopped", trail.stopped_because
+        finally:
+            self._is_reading = False
         return self.steps
+
+    def save_checkpoint(self) -> None:
+        """Notes where the record stands; to be called before the model's backup is written."""
+        self.flush()
+        for trail in self.trails:
+            is_first = trail is self.trails[0]
+            trail.save_checkpoint(self._looks_so_far() if is_first else {})
+
+    def secure(self) -> None:
+        """Reads what the device holds, and brings it to the disk at once."""
+        self.flush()
+        self._context.secure()
 
     def bind(self, model_dir: str | os.PathLike[str]) -> BoundModel:
         """Names the exported model in the record, by the digest of its files as they are now.
@@ -129,7 +190,8 @@ class Guard:
         """Reads the rest, restores the model, and finishes the record. Twice does no harm.
 
         Returns:
-            The manifest; None when the record belongs to a Trainer, which finishes it itself.
+            The manifest; None when the record belongs to a Trainer, which finishes it itself, or
+            to another worker.
 
         Raises:
             gradgate.contracts.TreeError: If `model_dir` holds no model.
@@ -144,40 +206,44 @@ class Guard:
         return None
 
     def detach(self) -> None:
-        """Restores model and optimizer; the record stays as it is, not finished."""
-        keras_hooks.detach(self._optimizer)
-        keras_hooks.unshadow(self._model, "fit", "compute_loss")
+        """Restores model and optimizers; the record stays as it is, not finished."""
+        self._sigterm.release()
+        for trail in self.trails:
+            trail.detach()
+        keras_hooks.unshadow(self._model, "fit", "compute_loss", "save", "save_weights")
         self._model.train_function = None  # what was traced still holds our part of the step
 
     # What the rest of this room calls.
 
-    @property
-    def capacity(self) -> int:
-        """Steps that the device holds."""
-        meter = self._probe.meter
-        return self.settings.ring_steps if meter is None else meter.capacity
-
-    @property
-    def traces(self) -> int:
-        """How often a step was traced; eagerly, how often it ran."""
-        return self._probe.traces
-
     def card(self) -> ModelCard | None:
-        """Returns what is known of the model by now; None before it is built."""
-        variables = self._model.trainable_variables
-        if not (self._model.built and variables):
-            return None
-        has_gradient = self._probe.has_gradient
-        known = (
-            [True] * len(variables) if has_gradient is None else has_gradient.tolist(),
-            self._probe.loss_measured,
-        )
-        if self._card is None or self._card[0] != known:
-            card = describe(
-                self._model, settings=self.settings, has_gradient=known[0], loss_measured=known[1]
+        """Returns what is known of the first optimizer's training by now."""
+        return self.trails[0].card()
+
+    def plan_unless_known(self, steps: int) -> None:
+        """Takes this as the number of planned steps of the first optimizer if nothing else says."""
+        first = self.trails[0]
+        if first.plan.steps is None:
+            first.plan = Plan(steps)
+
+    def check_that_it_measures(self) -> None:
+        """After the first batch: the steps must have been seen, of all variables.
+
+        Raises:
+            RuntimeError: If none was, or statistics were not written for every variable.
+        """
+        trail = self.trails[0]
+        layout = None if trail.probe.meter is None else trail.probe.meter.layout
+        variables = len(trail.variables())
+        found = 0 if layout is None else layout.variables
+        nothing = trail.taken == 0 and trail.batches_a_step == 1
+        if nothing or found != variables:
+            raise RuntimeError(
+                f"gradgate: after the first batch, statistics were written for {found} of"
+                f" {variables} trainable variables and {trail.taken} steps. With Keras"
+                f" {keras.__version__} and {type(trail.optimizer).__name__}, the steps of"
+                f" '{self._model.name}' go past the guard. Does train_step apply its gradients by"
+                " self.optimizer? Pass optimizers=... if it has others."
             )
-            self._card = (known, card)
-        return self._card[1]
 
     def release(self) -> None:
         """Reads the rest, looks at the final weights, and restores the model. Once."""
@@ -185,34 +251,99 @@ class Guard:
             return
         try:
             self.flush()
-            if self._probe.labels is not None:
-                self.constant_loss = self._probe.labels.constant_loss()
-            self.final_weight_nonfinite = nonfinite_weights(self._model.trainable_variables)
-            self.final_weight_sha256 = weight_digests(self._model.trainable_variables)
-            if self._model.optimizer is not self._optimizer:
+            for trail in self.trails:
+                trail.release()
+            if self._given_constant_loss is not None:
+                self.trails[0].constant_loss = self._given_constant_loss
+            if self._is_compiled_again():
                 self.status, self.status_message = "failed", self._compiled_again()
         finally:
             self._is_released = True
             self.detach()
 
-    def _attach(self) -> None:
-        model, probe = self._model, self._probe
-        keras_hooks.attach(
-            self._optimizer,
-            on_loss=probe.note_loss,
-            on_gradients=probe.see_gradients,
-            conditional=self.settings.on_nonfinite != "record",
-        )
+    def _attach(self, strategy: tf.distribute.Strategy) -> None:
+        model, first = self._model, self.trails[0].probe
         fit = fit_with(
             DrainCallback(self), model.fit, before=self._check_optimizer, after=self._end_fit
         )
         keras_hooks.shadow(model, "fit", fit)
-        if probe.labels is not None:
-            keras_hooks.shadow(model, "compute_loss", observe_labels(probe, model.compute_loss))
+        if self.settings.statistics_every and strategy.num_replicas_in_sync == 1:
+            self._keeper = InputKeeper()
+        keep = None if self._keeper is None else self._keeper.keep
+        keras_hooks.shadow(
+            model, "compute_loss", observe_loss(first, model, model.compute_loss, keep)
+        )
+        for name in ("save", "save_weights"):
+            keras_hooks.shadow(model, name, self._before_saving(getattr(model, name)))
         model.train_function = None  # one that was traced before would go past the guard
+        self._sigterm = Sigterm(self.secure)
+
+    def _variables_of(self, optimizer: keras.optimizers.Optimizer) -> Any:
+        if optimizer is keras_hooks.compiled_optimizer(self._model):
+            return lambda: self._model.trainable_variables
+        return lambda: keras_hooks.trained_variables(optimizer) if optimizer.built else []
+
+    def _trail(self, name: str | None) -> Trail:
+        for trail in self.trails:
+            if name is None or trail.name == name:
+                return trail
+        names = ", ".join(trail.name for trail in self.trails)
+        raise ValueError(f"Guard: there is no optimizer '{name}'; those that there are: {names}.")
+
+    def _look(self, is_epoch_end: bool) -> Any:  # noqa: FBT001 - private
+        """Returns what looks at the activations once steps were read, if it is time."""
+        keeper = self._keeper
+        if keeper is None:
+            return None
+
+        def look(steps: int) -> ActivationBatch | None:
+            if self._activations is None:
+                self._activations = ActivationProbe(self._model)
+                self._activations.restore(self.trails[0].restored)
+                self._looked_at = int(self.trails[0].restored.get("looked_at", 0))
+            is_due = (
+                is_epoch_end or steps - self._looked_at >= _LOOKS * self.settings.statistics_every
+            )
+            rows = keeper.rows() if is_due else None
+            if rows is None:
+                return None
+            probe = self._activations
+            seen = probe.look(rows)
+            if seen is None:
+                return None
+            self._looked_at = steps
+            self.trails[0].extra = {"activations": probe.cards, "depths": probe.depths}
+            if not probe.cards:
+                return None
+            zero, dead, saturated = (np.asarray(each, np.float32)[None] for each in seen)
+            return ActivationBatch(
+                step=np.array([steps - 1], np.int64),
+                zero_fraction=zero,
+                dead_fraction=dead,
+                saturated_fraction=saturated,
+            )
+
+        return look
+
+    def _looks_so_far(self) -> dict[str, NDArray[Any]]:
+        """Returns what a resumed training needs to go on looking at the activations."""
+        if self._activations is None:
+            return {}
+        return {**self._activations.state(), "looked_at": np.array(self._looked_at)}
+
+    def _before_saving(self, save: Any) -> Any:
+        def noted_save(*args: Any, **kwargs: Any) -> Any:
+            self.save_checkpoint()
+            return save(*args, **kwargs)
+
+        return noted_save
+
+    def _is_compiled_again(self) -> bool:
+        now = self._model.optimizer if self._watches_own else self.trails[0].optimizer
+        return not any(now is trail.optimizer for trail in self.trails)
 
     def _check_optimizer(self) -> None:
-        if self._model.optimizer is not self._optimizer:
+        if self._is_compiled_again():
             raise ValueError(f"gradgate: {self._compiled_again()}")
 
     def _compiled_again(self) -> str:

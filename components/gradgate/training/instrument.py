@@ -4,14 +4,18 @@ import dataclasses
 import math
 import os
 import uuid
+from collections.abc import Mapping
 from typing import Any, Final
 
 import keras
+import tensorflow as tf
 
 from gradgate.gradients import Clip
+from gradgate.training import keras_hooks
 from gradgate.training.context import TrainingContext
 from gradgate.training.guard import Guard
-from gradgate.training.preconditions import check_model
+from gradgate.training.preconditions import check_is_model, check_model
+from gradgate.training.scope import is_chief
 from gradgate.training.seed import set_seed
 from gradgate.training.settings import GuardSettings, OnNonfinite
 
@@ -29,12 +33,14 @@ def instrument(
     model: keras.Model,
     target: Any,
     *,
+    optimizers: keras.optimizers.Optimizer | Mapping[str, keras.optimizers.Optimizer] | None = None,
     clip: Clip | tuple[Clip, ...] = UNSET,
     on_nonfinite: OnNonfinite = UNSET,
     statistics_every: int = UNSET,
     seed: int | None = UNSET,
     planned_steps: int | None = None,
     constant_loss: float | None = None,
+    resume: bool = False,
 ) -> Guard:
     """Observes every training step of a model, and writes its health record.
 
@@ -42,9 +48,12 @@ def instrument(
     optimizer and `fit` are observed on this instance alone; nothing of a class is changed.
 
     Args:
-        model: A compiled Keras 3 model.
+        model: A Keras 3 model, compiled or with `optimizers`.
         target: Directory of the record, which must not hold one; or what gradgate's Trainer
             passes to `run_fn`, which knows where the record goes.
+        optimizers: What trains it, when that is not the optimizer it was compiled with: one, or
+            several by name, such as those of a GAN. Each one's steps are a series of their own;
+            the first one's are the record itself.
         clip: Clips in the order of application, see `GuardSettings`, as for the next three.
         on_nonfinite: What to do with a step whose loss or gradient is not finite.
         statistics_every: Steps between two rows of full statistics.
@@ -52,6 +61,8 @@ def instrument(
         planned_steps: Optimizer steps that the training is to take; `fit` says so itself.
         constant_loss: Loss of the best constant prediction, where it cannot be known from the
             loss function and the labels.
+        resume: Go on with the record that a killed training left in the directory, once a backup
+            of the model is restored; a new one if there is none.
 
     Returns:
         The guard: a context manager that finishes the record.
@@ -68,7 +79,10 @@ def instrument(
             model.export("model")
             guard.bind("model")
     """
-    check_model(model)
+    check_is_model(model)
+    watched = _named(model, optimizers)
+    strategy = _strategy_of(model)
+    check_model(model, watched, strategy)
     _check_numbers(planned_steps, constant_loss)
     said = {
         name: value
@@ -83,7 +97,10 @@ def instrument(
     context = _given_context(target)
     if context is None:
         settings = GuardSettings(**said)
-        context, owns = TrainingContext(target, settings, uuid.uuid4().hex), True
+        owns = True
+        context = TrainingContext(
+            target, settings, uuid.uuid4().hex, resume=resume, is_writer=is_chief(strategy)
+        )
     else:
         settings, owns = dataclasses.replace(context.settings, **said), False
         if settings.seed is not None and settings.seed != context.settings.seed:
@@ -92,10 +109,32 @@ def instrument(
         model,
         context,
         settings,
+        optimizers=watched,
+        strategy=strategy,
         owns_context=owns,
         planned_steps=planned_steps,
         constant_loss=constant_loss,
     )
+
+
+def _named(
+    model: keras.Model,
+    optimizers: keras.optimizers.Optimizer | Mapping[str, keras.optimizers.Optimizer] | None,
+) -> dict[str, keras.optimizers.Optimizer]:
+    """Returns the optimizers to observe, by name; a single one has none."""
+    if optimizers is None:
+        own = keras_hooks.compiled_optimizer(model)
+        return {} if own is None else {"": own}
+    if isinstance(optimizers, Mapping):
+        return dict(optimizers)
+    return {"": optimizers}
+
+
+def _strategy_of(model: keras.Model) -> tf.distribute.Strategy:
+    """Returns the strategy that holds here, or else that of the model."""
+    if tf.distribute.has_strategy():
+        return tf.distribute.get_strategy()
+    return model.distribute_strategy
 
 
 def _check_numbers(planned_steps: int | None, constant_loss: float | None) -> None:

@@ -8,13 +8,14 @@ Labels are counted where gradients are applied, so those of an evaluation never 
 a sum over weighted examples is divided by the number of examples and not by that of weights.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.training.scope import is_reachable, outside_of_traces
+from gradgate.training.scope import is_reachable, outside_of_traces, replica
 
 _KINDS = {
     "binary_crossentropy": keras.losses.BinaryCrossentropy,
@@ -38,8 +39,9 @@ class LabelStatistics:
         self._kind, self._smoothing = kind, smoothing
         self._sums: tf.Variable | None = None  # see `_sum`
         self._shift: tf.Variable | None = None  # see `_shifted`
+        self._restored: Mapping[str, np.ndarray] = {}
         self._is_weighted = False
-        self._pending: tuple[Any, Any, int] | None = None
+        self._pending: dict[int, tuple[Any, Any, int]] = {}  # by replica
         self._is_known = True
 
     @classmethod
@@ -74,43 +76,59 @@ class LabelStatistics:
     def notice(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         """Takes note of a batch whose gradients may be applied next."""
         columns = self._columns(y, y_pred, sample_weight)
-        self._pending = None if columns is None else (y, sample_weight, columns)
+        self.forget()
+        if columns is not None:
+            self._pending[replica()] = (y, sample_weight, columns)
         self._is_known &= columns is not None
 
     def forget(self) -> None:
         """Drops the note: the batch was not for training."""
-        self._pending = None
+        self._pending.pop(replica(), None)
 
     def count(self) -> None:
         """Counts the labels that were noticed last, in the graph that applies the gradients."""
-        pending, self._pending = self._pending, None
+        pending = self._pending.pop(replica(), None)
         if pending is None or not is_reachable(pending[0]):
             self._is_known = False  # a step whose labels are not known spoils the whole
             return
         columns = pending[2]
         if self._kind == "mean_squared_error" and self._shift is None:
-            self._shift = outside_of_traces(
-                lambda: tf.Variable(tf.fill([columns], _UNSET), trainable=False)
-            )
+            self._shift = self._made("label_shift", np.full([columns], _UNSET))
         if self._shift is not None and self._shift.shape != (columns,):
             self._is_known = False
             return
         row = self._sum(*pending)
         if self._sums is None:
-            shape = row.shape
-            self._sums = outside_of_traces(
-                lambda: tf.Variable(tf.zeros(shape, tf.float64), trainable=False)
-            )
+            self._sums = self._made("label_sums", np.zeros(row.shape))
         if self._sums.shape != row.shape:
             self._is_known = False
             return
         self._sums.assign_add(row, read_value=False)
 
+    def _made(self, name: str, empty: np.ndarray) -> tf.Variable:
+        kept = self._restored.get(name, empty)
+        start = kept if kept.shape == empty.shape else empty
+        return outside_of_traces(lambda: tf.Variable(start, trainable=False))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Returns what was counted, for a resumed training; on the host."""
+        named = {"label_sums": self._sums, "label_shift": self._shift}
+        kept = {name: each.numpy() for name, each in named.items() if each is not None}
+        known = {"labels_known": self._is_known, "labels_weighted": self._is_weighted}
+        return kept | {name: np.array(each) for name, each in known.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on counting from what `state` gave; before the first step is traced."""
+        self._restored = state
+        self._is_known &= bool(state.get("labels_known", True))
+        self._is_weighted = bool(state.get("labels_weighted", False))
+
     def constant_loss(self) -> float | None:
         """Returns the loss of the best constant prediction, on the host; None if not known."""
-        if self._sums is None or not self._is_known:
+        counted = self.state().get("label_sums", self._restored.get("label_sums"))
+        if counted is None or not self._is_known:
             return None
-        rows, weight, sums = self._split(self._sums.numpy())
+        rows, weight, sums = self._split(counted)
         if not (np.isfinite(sums).all() and rows > 0 and weight > 0):
             return None
         return float(weight / rows * self._constant_loss(sums / weight))

@@ -1,8 +1,12 @@
 """What this version measures rightly; everything else is refused before the training starts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from gradgate.telemetry.writer import OPTIMIZER_NAME
 from gradgate.training import keras_hooks
 
 _OWN_CLIPS = {
@@ -12,13 +16,64 @@ _OWN_CLIPS = {
 }
 
 
-def check_model(model: keras.Model) -> None:
-    """Refuses a model that cannot be instrumented.
+_KNOWN_STRATEGIES = ("MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrategy")
+
+
+def check_model(
+    model: keras.Model,
+    optimizers: Mapping[str, keras.optimizers.Optimizer],
+    strategy: tf.distribute.Strategy,
+) -> None:
+    """Refuses a training that cannot be measured, or that Keras itself cannot run.
+
+    Args:
+        model: What is trained.
+        optimizers: That train it, by name.
+        strategy: That the training runs under.
+
+    Raises:
+        TypeError: If something is no Keras model or optimizer.
+        ValueError: If the training would be measured wrongly; the message says what to change.
+    """
+    if not optimizers:
+        raise ValueError(
+            f"instrument: the model '{model.name}' is not compiled, so it has no optimizer to"
+            " observe. Call model.compile(optimizer=..., loss=...) first; for a hand-written loop,"
+            " pass optimizers=..."
+        )
+    _check_strategy(model, strategy)
+    for optimizer in optimizers.values():
+        if not isinstance(optimizer, keras.optimizers.Optimizer):
+            raise TypeError(
+                "instrument: expected an optimizer of Keras 3, got"
+                f" {type(optimizer).__module__}.{type(optimizer).__name__}."
+            )
+        _check_optimizer(keras_hooks.inner_optimizer(optimizer), strategy)
+        if keras_hooks.is_attached(optimizer):
+            raise ValueError(
+                "instrument: this model's optimizer is instrumented already. Close that guard first"
+                " (guard.close(), or leave its `with` block); one guard sees all of its steps."
+            )
+        keras_hooks.check_keras(optimizer)
+    for name in optimizers if len(optimizers) > 1 else ():
+        if not (isinstance(name, str) and OPTIMIZER_NAME.fullmatch(name)):
+            raise ValueError(
+                f"instrument: the name {name!r} of an optimizer cannot name a folder of the record."
+                " Use at most 100 letters, digits, '_', '-' and '.', and do not begin with one of"
+                " the last two."
+            )
+    if len({id(optimizer) for optimizer in optimizers.values()}) < len(optimizers):
+        raise ValueError(
+            "instrument: the same optimizer has two names in optimizers; name each one once."
+        )
+
+
+def check_is_model(model: Any) -> None:
+    """Refuses what is no Keras 3 model on TensorFlow.
 
     Raises:
         TypeError: If it is no Keras model.
-        ValueError: If it is not compiled, or trains in a way that this version would measure
-            wrongly; the message says what to change.
+        ValueError: If Keras runs on another backend.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -30,37 +85,31 @@ def check_model(model: keras.Model) -> None:
             f"instrument: expected a keras.Model of Keras 3, got {type(model).__module__}."
             f"{type(model).__name__}. Under TFX, `tf.keras` is Keras 2: import keras."
         )
-    if not model.compiled or model.optimizer is None:
+
+
+def _check_strategy(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+    name = type(strategy).__name__
+    if name not in ("_DefaultDistributionStrategy", *_KNOWN_STRATEGIES):
         raise ValueError(
-            f"instrument: the model '{model.name}' is not compiled, so it has no optimizer to"
-            " observe. Call model.compile(optimizer=..., loss=...) first."
+            f"instrument: the model trains under {name}, which is not measured. Known are"
+            f" {', '.join(_KNOWN_STRATEGIES)}, and none."
         )
-    _check_strategy(model)
-    _check_optimizer(model.optimizer)
-
-
-def _check_strategy(model: keras.Model) -> None:
-    strategy = model.distribute_strategy
-    if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
-        name = type(strategy).__name__
+    if strategy.num_replicas_in_sync > 1 and getattr(model, "steps_per_execution", 1) > 1:
         raise ValueError(
-            f"instrument: the model trains under {name}. This version measures the default"
-            " strategy only: build and compile the model outside of any strategy's scope."
+            f"instrument: steps_per_execution={model.steps_per_execution} under {name}: Keras"
+            " itself fails there, with or without gradgate. Compile with steps_per_execution=1."
         )
 
 
-def _check_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor:
+def _check_optimizer(
+    optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy
+) -> None:
+    steps = optimizer.gradient_accumulation_steps
+    if steps and strategy.num_replicas_in_sync > 1:
         raise ValueError(
-            "instrument: the loss is scaled (a LossScaleOptimizer, which compile() makes for"
-            " mixed_float16, or loss_scale_factor). This version measures unscaled training only:"
-            " use float32 or mixed_bfloat16, without loss_scale_factor."
-        )
-    if optimizer.gradient_accumulation_steps:
-        raise ValueError(
-            "instrument: the optimizer accumulates gradients (gradient_accumulation_steps="
-            f"{optimizer.gradient_accumulation_steps}). This version measures one update a batch"
-            " only: remove it, and use a larger batch."
+            f"instrument: gradient_accumulation_steps={steps} under {type(strategy).__name__}:"
+            " Keras itself fails there, with or without gradgate. Remove it, and use a larger"
+            " batch or more replicas."
         )
     for name, ours in _OWN_CLIPS.items():
         limit = getattr(optimizer, name)
@@ -69,13 +118,3 @@ def _check_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
                 f"instrument: the optimizer clips too ({name}={limit}), so the health record would"
                 f" not see it. Remove it and pass clip={ours.format(limit)}."
             )
-    if keras_hooks.is_attached(optimizer):
-        raise ValueError(
-            "instrument: this model's optimizer is instrumented already. Close that guard first"
-            " (guard.close(), or leave its `with` block); one guard sees all of its steps."
-        )
-    if not hasattr(optimizer, keras_hooks.GRADIENTS):
-        raise ValueError(
-            f"instrument: Keras {keras.__version__} has no {keras_hooks.GRADIENTS}, where gradients"
-            " are observed. Keras 3.8 to 3.15 are known to work."
-        )

@@ -1,4 +1,4 @@
-"""A ring of rows on the device, one a step, that the host reads now and then.
+"""Rings of rows on the device, that the host reads now and then.
 
 Writing a row is one scatter into a variable: no op that leaves the device, so it compiles under
 XLA and runs in a loop on the device. Reading costs the host well under a millisecond.
@@ -34,6 +34,11 @@ class Ring:
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._read = 0
 
+    @property
+    def device_bytes(self) -> int:
+        """What it holds on the device."""
+        return 4 * int(np.prod(self._rows.shape)) + 8
+
     def step(self) -> tf.Tensor:
         """Returns the step that is being taken, int64 []."""
         return self._steps.read_value()
@@ -65,3 +70,52 @@ class Ring:
         if first == steps:
             return Rows(first, np.empty((0, self._rows.shape[1]), np.float32), lost)
         return Rows(first, self._rows.numpy()[np.arange(first, steps) % self.capacity], lost)
+
+    def start_at(self, step: int) -> None:
+        """Lets the next row be that of `step`, on the host."""
+        self._steps.assign(step)
+        self._read = step
+
+
+class SampleRing:
+    """Holds the first `capacity` samples since the last read; later ones are not kept.
+
+    The first steps of something odd say more than its last ones, so nothing is overwritten.
+    """
+
+    def __init__(self, *, width: int, capacity: int) -> None:
+        self.capacity = capacity
+        self._rows = tf.Variable(tf.zeros([capacity + 1, width]), trainable=False)
+        self._count = tf.Variable(0, dtype=tf.int32, trainable=False)
+
+    @property
+    def device_bytes(self) -> int:
+        """What it holds on the device."""
+        return 4 * int(np.prod(self._rows.shape)) + 4
+
+    def room(self) -> tf.Tensor:
+        """Returns int32 [], how many samples are held; it is full at `capacity`."""
+        return self._count.read_value()
+
+    def put(self, sample: tf.Tensor, count: tf.Tensor, *, is_kept: tf.Tensor) -> None:
+        """Writes a sample, float32 [width], where `is_kept`, bool [], and there is room.
+
+        Args:
+            sample: Float32 [width].
+            count: What `room()` gave, int32 [].
+            is_kept: Bool [], false when the ring is full.
+        """
+        position = tf.where(is_kept, count, self.capacity)
+        tf.raw_ops.ResourceScatterUpdate(
+            resource=self._rows.handle, indices=position, updates=sample
+        )
+        self._count.assign_add(tf.cast(is_kept, tf.int32), read_value=False)
+
+    def read(self) -> NDArray[np.float32]:
+        """Returns the samples that were not returned before, [n, width], on the host."""
+        count = int(self._count.numpy())
+        if not count:
+            return np.empty((0, self._rows.shape[1]), np.float32)
+        samples: NDArray[np.float32] = self._rows.numpy()[:count]
+        self._count.assign(0)
+        return samples

@@ -1,4 +1,4 @@
-"""Which graph is being traced: what can be used in it, and how to step out of it."""
+"""Which graph is being traced, and for which replica: what can be used in it, how to leave it."""
 
 import concurrent.futures
 from collections.abc import Callable
@@ -27,10 +27,34 @@ def is_reachable(value: Any) -> bool:
 
 
 def outside_of_traces(make: Callable[[], Made]) -> Made:
-    """Returns what `make` gives, called where no function is being traced.
+    """Returns what `make` gives, called where no function is being traced and no strategy holds.
 
     A variable that is made inside of a trace, even in `tf.init_scope`, lets TensorFlow trace the
     function a second time. What is traced is a matter of the thread, so this uses one of its own.
     """
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(make).result()
+
+
+def replica() -> int:
+    """Returns the number of the replica whose step is being traced, from 0 over all workers."""
+    context = tf.distribute.get_replica_context()
+    number = 0 if context is None else context.replica_id_in_sync_group
+    return int(tf.get_static_value(number)) if tf.is_tensor(number) else int(number)
+
+
+def replicas_here(strategy: tf.distribute.Strategy) -> int:
+    """Returns how many of the replicas this process runs."""
+    if strategy.num_replicas_in_sync == 1:
+        return 1
+    return max(1, len(strategy.extended.worker_devices))
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Says whether this process writes for all: the chief, else worker 0; a lone one always."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    wanted = ("chief", 0) if has_chief else ("worker", 0)
+    return (resolver.task_type, resolver.task_id or 0) == wanted

@@ -8,7 +8,7 @@ import numpy as np
 from gradgate.contracts import IntegrityCheck, Manifest, ModelCard
 from gradgate.contracts.policy import Coverage
 from gradgate.contracts.verdict import CoverageSeen
-from gradgate.gate.evidence import Bools, StepBatch
+from gradgate.gate.evidence import Bools, StatisticsBatch, StepBatch
 
 
 class StepCount:
@@ -18,12 +18,13 @@ class StepCount:
         rows, applied, sampled: Steps seen, of them applied, of them with statistics.
         next_step: One more than the last step seen.
         largest_gap, missing: Most steps missing in a row, and missing altogether.
+        loss_scale_skips: Steps left out by a loss-scale optimizer before one of these.
         disorder: The first place where steps do not rise; empty when they do.
     """
 
     def __init__(self, card: ModelCard) -> None:
         self.rows = self.applied = self.sampled = 0
-        self.next_step = 0
+        self.next_step = self.loss_scale_skips = 0
         self.largest_gap = self.missing = 0
         self.disorder = ""
         has_gradient = [variable.has_gradient for variable in card.variables]
@@ -36,7 +37,7 @@ class StepCount:
             ValueError: If the columns of the batch are not the variables of the model card.
         """
         variables = len(self._has_gradient)
-        widths = {batch.norms.shape[1], batch.statistics.mean_abs.shape[1]}
+        widths = {batch.norms.shape[1], *_widths(batch.statistics)}
         if widths != {variables}:
             raise ValueError(
                 f"The record has {variables} variables in model.json, and {sorted(widths)} columns"
@@ -56,6 +57,8 @@ class StepCount:
         self.rows += len(batch.step)
         self.applied += int(np.count_nonzero(batch.applied))
         self.sampled += len(batch.statistics.step)
+        if batch.loss_scale_skips is not None:
+            self.loss_scale_skips += int(batch.loss_scale_skips.sum())
 
     @property
     def trainable(self) -> int:
@@ -67,13 +70,15 @@ class StepCount:
         """Of these, variables with at least one row of statistics."""
         return self.trainable if self.sampled else 0
 
-    def seen(self, manifest: Manifest) -> CoverageSeen:
-        """What the verdict says about coverage."""
+    def seen(self, manifest: Manifest, *, optimizer: str = "") -> CoverageSeen:
+        """What the verdict says about coverage; `optimizer` is empty where there is but one."""
         return CoverageSeen(
+            optimizer=optimizer or None,
             planned_steps=manifest.planned_steps,
             observed_steps=self.rows,
             applied_steps=self.applied,
             lost_steps=manifest.lost_steps,
+            loss_scale_skips=manifest.loss_scale_skips,
             variables_measured=self.measured,
             variables_trainable=self.trainable,
             resumes=manifest.resumes,
@@ -87,20 +92,44 @@ def check_coverage(
     return (
         _check("T-OVERLAP", count.disorder, "; a step was recorded twice or out of order"),
         _check("T-TRUNCATED", _truncated(manifest, count)),
-        _check("T-ZERO-STEPS", _nothing_learned(count)),
+        _check("T-ZERO-STEPS", _nothing_learned(manifest, count)),
         _coverage(wanted, manifest, count),
     )
 
 
 def _coverage(wanted: Coverage, manifest: Manifest, count: StepCount) -> IntegrityCheck:
     problems = _short(wanted, manifest, count)
-    if problems or manifest.planned_steps is not None:
+    if problems:
         return _check("T-COVERAGE", "; ".join(problems))
+    if manifest.planned_steps is not None:
+        message = ""
+        if manifest.loss_scale_skips:
+            message = (
+                f"{manifest.loss_scale_skips} of {manifest.planned_steps} planned steps were left"
+                " out by the loss scale, which is no fault"
+            )
+        return IntegrityCheck(code="T-COVERAGE", status="pass", message=message)
     return IntegrityCheck(
         code="T-COVERAGE",
         status="pass",
         message="nobody said how many steps were planned, so only gaps between steps were seen",
     )
+
+
+def _widths(statistics: StatisticsBatch) -> set[int]:
+    """The numbers of columns in the statistics of variables."""
+    fields = (
+        statistics.mean_abs,
+        statistics.max_abs,
+        statistics.zero_fraction,
+        statistics.weight_norm,
+        statistics.update_ratio,
+        statistics.data_norm,
+        statistics.data_mean_abs,
+        statistics.data_max_abs,
+        statistics.data_zero_fraction,
+    )
+    return {field.shape[1] for field in fields if field is not None}
 
 
 def _check(code: str, problem: str, remark: str = "") -> IntegrityCheck:
@@ -110,14 +139,26 @@ def _check(code: str, problem: str, remark: str = "") -> IntegrityCheck:
 
 
 def _truncated(manifest: Manifest, count: StepCount) -> str:
-    if manifest.observed_steps == count.rows:
-        return ""
-    return (
-        f"the manifest speaks of {manifest.observed_steps} steps and the record holds {count.rows}"
-    )
+    if manifest.observed_steps != count.rows:
+        return (
+            f"the manifest speaks of {manifest.observed_steps} steps and the record holds"
+            f" {count.rows}"
+        )
+    if manifest.loss_scale_skips < count.loss_scale_skips:
+        return (
+            f"the manifest speaks of {manifest.loss_scale_skips} steps that the loss scale left"
+            f" out, and the record of {count.loss_scale_skips}"
+        )
+    return ""
 
 
-def _nothing_learned(count: StepCount) -> str:
+def _nothing_learned(manifest: Manifest, count: StepCount) -> str:
+    if not count.rows and manifest.loss_scale_skips:
+        return (
+            f"all of {manifest.loss_scale_skips} steps were left out by the loss scale, so the"
+            " model is as it was before the training; lower the loss scale's first value, or train"
+            " in bfloat16 or float32"
+        )
     if not count.rows:
         return "no optimizer step was observed, so the model is as it was before the training"
     if not count.applied:
@@ -132,11 +173,13 @@ def _short(wanted: Coverage, manifest: Manifest, count: StepCount) -> list[str]:
         problems.append(
             f"{count.rows} steps were observed, and at least {wanted.min_steps} must be"
         )
-    planned = manifest.planned_steps
-    if planned and count.rows < wanted.min_step_fraction * planned:
+    planned, left_out = manifest.planned_steps, manifest.loss_scale_skips
+    tried = count.rows + left_out  # the loss scale takes a step away, and is no fault
+    if planned and tried < wanted.min_step_fraction * planned:
+        besides = f" and {left_out} left out by the loss scale" if left_out else ""
         problems.append(
-            f"{count.rows} of {planned} planned steps were observed"
-            f" ({count.rows / planned:.1%}), and at least {wanted.min_step_fraction:.0%} must be"
+            f"{count.rows} of {planned} planned steps were observed{besides}"
+            f" ({tried / planned:.1%}), and at least {wanted.min_step_fraction:.0%} must be"
         )
     gap = max(count.largest_gap, manifest.lost_steps - count.missing)
     if gap > wanted.max_gap_steps:

@@ -12,8 +12,6 @@ from gradgate.contracts import (
     MARK,
     IntegrityCheck,
     Manifest,
-    ModelCard,
-    Summary,
     TreeError,
     bind_tree,
     read_mark,
@@ -88,35 +86,6 @@ def compare_model(manifest: Manifest, model: ModelCheck | None) -> tuple[Integri
         if same_run
         else _failed("I-RUN-MISMATCH", _whose(manifest.training_uid, model.training_uid)),
     )
-
-
-def compare_weights(
-    card: ModelCard, summary: Summary, model: ModelCheck | None
-) -> tuple[IntegrityCheck, ...]:
-    """Returns the check that the model holds the very weights that the training ended with.
-
-    Without it a record could speak for a model that was trained further, changed, or never
-    trained. Compared by content, since names may change on export.
-    """
-    if model is None or model.weights is None:
-        return ()  # without weights their rule is not proven, and that blocks
-    have = {(weight.shape, weight.sha256) for weight in model.weights}
-    ended = {variable.path: variable.final_weight_sha256 for variable in summary.variables}
-    missing = [
-        variable.path
-        for variable in card.variables
-        if (variable.shape, ended.get(variable.path)) not in have
-    ]
-    if not missing:
-        return (IntegrityCheck(code="I-WEIGHTS", status="pass"),)
-    message = (
-        f"the exported model does not hold the weights that the training ended with: of"
-        f" {len(card.variables)} trainable variables {len(missing)} are missing or differ"
-        f" ({', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}); export the trained model"
-        " itself, after its last step, or say require_trained_weights: false in the policy if the"
-        " export changes them on purpose"
-    )
-    return (_failed("I-WEIGHTS", message),)
 
 
 def _failed(code: str, message: str) -> IntegrityCheck:

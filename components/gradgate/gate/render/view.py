@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gradgate.contracts import Finding, Verdict
-from gradgate.contracts.verdict import Observed
+from gradgate.contracts.verdict import CoverageSeen, Observed
 from gradgate.gate.signals import CATALOGUE
 from gradgate.gate.wording import counted, is_share, number, percent
 
@@ -68,14 +68,18 @@ def aggregate(finding: Finding) -> str:
 
 
 def where(finding: Finding) -> str:
-    """`step 12 in dense/kernel` of the first offence, as far as it has either."""
+    """`step 12 in dense/kernel` of the first offence, as far as it has either.
+
+    Of several optimizers, `critic: step 12 in dense/kernel`.
+    """
     offence = finding.first_offence
     if offence is None:
         return ""
     step = f"step {offence.step}" if offence.step is not None else ""
     epoch = f" (epoch {offence.epoch})" if offence.epoch is not None else ""
     variable = offence.variable or ""
-    return " in ".join(part for part in (step + epoch, variable) if part)
+    place = " in ".join(part for part in (step + epoch, variable) if part)
+    return ": ".join(part for part in (offence.optimizer or "", place) if part)
 
 
 def chief(verdict: Verdict) -> Finding | None:
@@ -122,8 +126,12 @@ def tally(verdict: Verdict) -> str:
 
 
 def coverage(verdict: Verdict) -> list[tuple[str, str]]:
-    """What was seen of the training, as name and value."""
-    seen = verdict.coverage
+    """What was seen of the training, and of each of several optimizers, as name and value."""
+    each = (verdict.coverage, *verdict.further_coverage)
+    return [row for seen in each for row in _coverage(seen)]
+
+
+def _coverage(seen: CoverageSeen) -> list[tuple[str, str]]:
     planned = f" of {seen.planned_steps} planned" if seen.planned_steps is not None else ""
     rows = [
         ("Steps observed", f"{seen.observed_steps}{planned}"),
@@ -134,8 +142,10 @@ def coverage(verdict: Verdict) -> list[tuple[str, str]]:
             f"{seen.variables_measured} of {seen.variables_trainable} with a gradient",
         ),
     ]
+    if seen.loss_scale_skips:
+        rows.insert(1, ("Steps left out by the loss scale", str(seen.loss_scale_skips)))
     rows += [("Resumed", f"at step {r.at_step}: {r.reason}") for r in seen.resumes]
-    return rows
+    return [(f"{seen.optimizer}: {name}" if seen.optimizer else name, text) for name, text in rows]
 
 
 def inputs(verdict: Verdict) -> list[tuple[str, str]]:

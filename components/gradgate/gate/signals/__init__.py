@@ -10,8 +10,11 @@ from gradgate.gate.signals.base import Samples as Samples
 from gradgate.gate.signals.base import Signal as Signal
 from gradgate.gate.signals.base import StepSignal as StepSignal
 from gradgate.gate.signals.base import Unmeasured as Unmeasured
+from gradgate.gate.signals.base import per_layer as per_layer
 from gradgate.gate.signals.base import per_variable as per_variable
 from gradgate.gate.signals.clip import CLIP_SATURATION, CLIP_SCALE
+from gradgate.gate.signals.depth import GRADIENT_FIRST_LAST_RATIO
+from gradgate.gate.signals.direction import GRADIENT_COSINE, GRADIENT_DIRECTION_FLIP
 from gradgate.gate.signals.gradients import (
     GRADIENT_GLOBAL_NORM,
     GRADIENT_NONFINITE,
@@ -19,14 +22,21 @@ from gradgate.gate.signals.gradients import (
     GRADIENT_NONFINITE_SKIPPED,
     VARIABLE_NORM,
 )
+from gradgate.gate.signals.layers import (
+    ACTIVATION_DEAD_FRACTION,
+    ACTIVATION_SATURATED_FRACTION,
+)
 from gradgate.gate.signals.loss import (
     LOSS,
     LOSS_NONFINITE,
     LOSS_NONFINITE_APPLIED,
     LOSS_VS_CONSTANT,
 )
+from gradgate.gate.signals.loss_scale import LOSS_SCALE_SKIPPED
+from gradgate.gate.signals.spikes import GRADIENT_SPIKE, LOSS_SPIKE
 from gradgate.gate.signals.steps import STEP_SKIPPED
 from gradgate.gate.signals.unused import MODEL_UNUSED_FRACTION, VARIABLE_UNUSED
+from gradgate.gate.signals.updates import VARIABLE_UPDATE_RATIO, VARIABLE_WEIGHT_NORM
 from gradgate.gate.signals.variables import (
     VARIABLE_MAX_ABS,
     VARIABLE_MEAN_ABS,
@@ -43,12 +53,22 @@ ALL: Final[tuple[Signal, ...]] = (
     WEIGHTS_NONFINITE,
     GRADIENT_NONFINITE_SKIPPED,
     STEP_SKIPPED,
+    LOSS_SCALE_SKIPPED,
     LOSS,
     LOSS_VS_CONSTANT,
+    LOSS_SPIKE,
     CLIP_SATURATION,
     CLIP_SCALE,
     VARIABLE_NORM,
     GRADIENT_GLOBAL_NORM,
+    GRADIENT_SPIKE,
+    VARIABLE_UPDATE_RATIO,
+    VARIABLE_WEIGHT_NORM,
+    GRADIENT_DIRECTION_FLIP,
+    GRADIENT_COSINE,
+    ACTIVATION_DEAD_FRACTION,
+    ACTIVATION_SATURATED_FRACTION,
+    GRADIENT_FIRST_LAST_RATIO,
     VARIABLE_MAX_ABS,
     VARIABLE_MEAN_ABS,
     VARIABLE_ZERO_FRACTION,

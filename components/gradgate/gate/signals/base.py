@@ -1,7 +1,8 @@
 """What a signal is: a named number of a training that rules can speak about.
 
-A `StepSignal` has a sample at every step (or every sampled step) and a column for the run or for
-each variable. A `FactSignal` is known once: of the model, or of its exported weights.
+A `StepSignal` has a sample at every step (or every sampled step) and a column for the run, for
+each variable, or for each layer. A `FactSignal` is known once: of the model, of its exported
+weights, or of the run.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ class Unmeasured(Exception):  # noqa: N818 - an answer, not an error: the rule i
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Column:
-    """What one column of a signal is about: a variable, or the run as a whole (None)."""
+    """What one column of a signal is about: a variable, a layer, or the run as a whole (None)."""
 
     variable: str | None = None
     rank: int = 0
@@ -38,11 +39,15 @@ class Samples:
 
     Attributes:
         step: int64 [n].
-        value: float64 [n, k], one column for the run, or one for each variable of the card.
+        value: float64 [n, k], one column for the run, or one for each variable or layer of the
+            card.
+        measured: bool [n, k], False where there is no sample; of signals that `has_gaps`. None
+            when there is one everywhere.
     """
 
     step: Ints
     value: Float64s
+    measured: Bools | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,18 @@ class Facts:
     evidence: EvidenceClass = "reported"
 
 
-def _always(evidence: Evidence) -> str:  # noqa: ARG001 - the shape of `unmeasured`
+Read = Callable[[StepBatch, Evidence], Samples]
+"""Takes the samples out of a batch; a variable without a gradient has a column too."""
+
+Level = Literal["run", "run-sampled", "variable", "variable-sampled", "layer"]
+
+
+def memoryless(read: Read) -> Callable[[], Read]:
+    """The reader of a signal whose samples need nothing but their own batch."""
+    return lambda: read
+
+
+def _nothing(evidence: Evidence) -> str:  # noqa: ARG001 - the shape of `unmeasured` and `remark`
     return ""
 
 
@@ -66,10 +82,16 @@ class StepSignal:
         noun: What a headline calls it.
         unit: Of one sample; empty for a number without one.
         what: What it is, in one sentence, with its formula.
-        level: `run`, or `variable` at every step, or `variable-sampled` on the statistics rows.
+        level: `run` or `variable` at every step; `run-sampled` or `variable-sampled` on the
+            statistics rows; `layer` at every look at the activations, and of a layer that never
+            had a sample it says nothing.
         kind: `measure`, or `indicator` when a sample is 0 or 1.
-        read: Takes the samples out of a batch; a variable without gradient has a column too.
+        reader: Gives what reads one pass over the steps, from the first batch to the last: anew
+            for each pass, since it may remember what came before.
         unmeasured: Why this training has no such signal; empty when it has.
+        remedy: What makes a training measure it, said where there was no sample at all.
+        remark: What must be known to read its numbers of this training; empty for nothing.
+        has_gaps: Whether one column may lack a sample where another has one.
     """
 
     name: str
@@ -77,10 +99,13 @@ class StepSignal:
     unit: str
     what: str
     source: str
-    level: Literal["run", "variable", "variable-sampled"]
+    level: Level
     kind: Literal["measure", "indicator"]
-    read: Callable[[StepBatch, Evidence], Samples]
-    unmeasured: Callable[[Evidence], str] = _always
+    reader: Callable[[], Read]
+    unmeasured: Callable[[Evidence], str] = _nothing
+    remedy: str = ""
+    remark: Callable[[Evidence], str] = _nothing
+    has_gaps: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +113,7 @@ class FactSignal:
     """A signal without steps.
 
     Attributes:
-        level: `static` of the model or its variables, or `weights` of the exported model.
+        level: `static` of the model or its variables, `weights` of the exported model, or `run`.
         per_variable: Whether it has a column a variable, so that a scope makes sense.
         facts: Gives the values, or raises `Unmeasured`.
     """
@@ -98,7 +123,7 @@ class FactSignal:
     unit: str
     what: str
     source: str
-    level: Literal["static", "weights"]
+    level: Literal["static", "weights", "run"]
     per_variable: bool
     facts: Callable[[Evidence, ModelCheck | None], Facts]
 
@@ -107,15 +132,25 @@ Signal = StepSignal | FactSignal
 
 
 def per_variable(signal: Signal) -> bool:
-    """Whether the signal has a column for each variable, so that a scope makes sense."""
+    """Whether the signal has a column for each variable or layer, so that a scope makes sense."""
     if isinstance(signal, FactSignal):
         return signal.per_variable
-    return signal.level != "run"
+    return signal.level not in {"run", "run-sampled"}
+
+
+def per_layer(signal: Signal) -> bool:
+    """Whether its columns are the layers whose activations are looked at."""
+    return isinstance(signal, StepSignal) and signal.level == "layer"
 
 
 def columns_of(card: ModelCard) -> tuple[Column, ...]:
     """A column for each variable of the card, in its order."""
     return tuple(Column(variable=v.path, rank=len(v.shape)) for v in card.variables)
+
+
+def layers_of(card: ModelCard) -> tuple[Column, ...]:
+    """A column for each layer whose activations are looked at, in the order of the card."""
+    return tuple(Column(variable=layer.layer) for layer in card.activations)
 
 
 def of_run(batch: StepBatch, values: Float32s | Bools, *, keep: Bools | None = None) -> Samples:
@@ -126,15 +161,49 @@ def of_run(batch: StepBatch, values: Float32s | Bools, *, keep: Bools | None = N
     return Samples(step=batch.step[keep], value=column[keep])
 
 
-def of_statistics(batch: StepBatch, values: Float32s) -> Samples:
+def of_statistics(
+    batch: StepBatch, values: Float32s | None, *, measured: Bools | None = None
+) -> Samples:
     """Samples of a statistics field [m, v], at the sampled steps that were applied.
+
+    Args:
+        batch: Holds the sampled steps.
+        values: None when it was not measured, which gives no sample.
+        measured: bool [m, v], False where there is no sample.
 
     Raises:
         ValueError: If a sampled step is not among the steps of its batch.
     """
+    keep = _applied(batch)
+    if values is None:
+        return Samples(step=batch.step[:0], value=np.empty((0, batch.norms.shape[1])))
+    return Samples(
+        step=batch.statistics.step[keep],
+        value=np.asarray(values[keep], dtype=np.float64),
+        measured=None if measured is None else measured[keep],
+    )
+
+
+def of_sampled_run(batch: StepBatch, values: Float32s | Float64s | None) -> Samples:
+    """Samples of a statistics field [m] of the run, as `of_statistics` gives them."""
+    keep = _applied(batch)
+    if values is None:
+        return Samples(step=batch.step[:0], value=np.empty((0, 1)))
+    column = np.asarray(values[keep], dtype=np.float64)[:, np.newaxis]
+    return Samples(step=batch.statistics.step[keep], value=column)
+
+
+def without_nan(samples: Samples) -> Samples:
+    """Leaves out the steps at which NaN says that nothing was measured, of a signal of the run."""
+    keep = ~np.isnan(samples.value[:, 0])
+    return Samples(step=samples.step[keep], value=samples.value[keep])
+
+
+def _applied(batch: StepBatch) -> Bools:
+    """Which of the sampled steps were applied, bool [m]."""
     sampled = batch.statistics.step
     row = np.searchsorted(batch.step, sampled)
     if len(sampled) and (row.max() >= len(batch.step) or (batch.step[row] != sampled).any()):
         raise ValueError("The record has statistics of a step that it does not have.")
-    keep = batch.applied[row]
-    return Samples(step=sampled[keep], value=np.asarray(values[keep], dtype=np.float64))
+    applied: Bools = batch.applied[row]
+    return applied

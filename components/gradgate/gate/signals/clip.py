@@ -5,7 +5,7 @@ lose nothing, or be clipped so hard that it does not learn.
 """
 
 from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, of_run
+from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_run
 
 
 def _saturation(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
@@ -24,7 +24,7 @@ CLIP_SATURATION = StepSignal(
     source="signals 5",
     level="run",
     kind="indicator",
-    read=_saturation,
+    reader=memoryless(_saturation),
 )
 CLIP_SCALE = StepSignal(
     name="clip.scale",
@@ -34,5 +34,5 @@ CLIP_SCALE = StepSignal(
     source="signals 6",
     level="run",
     kind="measure",
-    read=_scale,
+    reader=memoryless(_scale),
 )

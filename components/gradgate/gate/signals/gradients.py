@@ -7,7 +7,7 @@ infinity; magnitudes are judged on the steps that were applied.
 import numpy as np
 
 from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, of_run
+from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_run
 
 
 def _norm(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
@@ -41,7 +41,7 @@ GRADIENT_NONFINITE = StepSignal(
     source="signals 2",
     level="variable",
     kind="indicator",
-    read=_nonfinite,
+    reader=memoryless(_nonfinite),
 )
 GRADIENT_NONFINITE_APPLIED = StepSignal(
     name="gradient.nonfinite_applied",
@@ -51,7 +51,7 @@ GRADIENT_NONFINITE_APPLIED = StepSignal(
     source="signals 2",
     level="variable",
     kind="indicator",
-    read=_nonfinite_applied,
+    reader=memoryless(_nonfinite_applied),
 )
 GRADIENT_NONFINITE_SKIPPED = StepSignal(
     name="gradient.nonfinite_skipped",
@@ -61,7 +61,7 @@ GRADIENT_NONFINITE_SKIPPED = StepSignal(
     source="signals 2",
     level="variable",
     kind="indicator",
-    read=_nonfinite_skipped,
+    reader=memoryless(_nonfinite_skipped),
 )
 GRADIENT_GLOBAL_NORM = StepSignal(
     name="gradient.global_norm",
@@ -71,7 +71,7 @@ GRADIENT_GLOBAL_NORM = StepSignal(
     source="Pascanu et al. (2013), https://arxiv.org/abs/1211.5063",
     level="run",
     kind="measure",
-    read=_global_norm,
+    reader=memoryless(_global_norm),
 )
 VARIABLE_NORM = StepSignal(
     name="variable.norm",
@@ -81,5 +81,5 @@ VARIABLE_NORM = StepSignal(
     source="signals 11",
     level="variable",
     kind="measure",
-    read=_norm,
+    reader=memoryless(_norm),
 )

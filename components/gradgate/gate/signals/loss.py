@@ -8,10 +8,11 @@ import math
 import numpy as np
 
 from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, of_run
+from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_run
 
 
-def _unmeasured(evidence: Evidence) -> str:
+def loss_unmeasured(evidence: Evidence) -> str:
+    """Why the loss was not measured; empty when it was."""
     if evidence.card.loss_measured:
         return ""
     return (
@@ -25,7 +26,7 @@ def _unmeasured_against_constant(evidence: Evidence) -> str:
     if not evidence.card.loss_measured or (
         constant is not None and math.isfinite(constant) and constant > 0
     ):
-        return _unmeasured(evidence)
+        return loss_unmeasured(evidence)
     got = "was not measured" if constant is None else f"is {constant:g}"
     return (
         f"the loss of the best constant predictor {got}, so there is nothing to compare with;"
@@ -61,8 +62,8 @@ LOSS = StepSignal(
     source="signals 14 to 16",
     level="run",
     kind="measure",
-    read=_loss,
-    unmeasured=_unmeasured,
+    reader=memoryless(_loss),
+    unmeasured=loss_unmeasured,
 )
 LOSS_NONFINITE = StepSignal(
     name="loss.nonfinite",
@@ -72,8 +73,8 @@ LOSS_NONFINITE = StepSignal(
     source="signals 1",
     level="run",
     kind="indicator",
-    read=_nonfinite,
-    unmeasured=_unmeasured,
+    reader=memoryless(_nonfinite),
+    unmeasured=loss_unmeasured,
 )
 LOSS_NONFINITE_APPLIED = StepSignal(
     name="loss.nonfinite_applied",
@@ -83,8 +84,8 @@ LOSS_NONFINITE_APPLIED = StepSignal(
     source="signals 1",
     level="run",
     kind="indicator",
-    read=_nonfinite_applied,
-    unmeasured=_unmeasured,
+    reader=memoryless(_nonfinite_applied),
+    unmeasured=loss_unmeasured,
 )
 LOSS_VS_CONSTANT = StepSignal(
     name="loss.vs_constant",
@@ -94,6 +95,6 @@ LOSS_VS_CONSTANT = StepSignal(
     source="signals 16b",
     level="run",
     kind="measure",
-    read=_vs_constant,
+    reader=memoryless(_vs_constant),
     unmeasured=_unmeasured_against_constant,
 )

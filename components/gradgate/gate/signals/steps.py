@@ -1,7 +1,7 @@
 """Whether the optimizer applied a step."""
 
 from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, of_run
+from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_run
 
 
 def _skipped(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
@@ -16,5 +16,5 @@ STEP_SKIPPED = StepSignal(
     source="signals 4",
     level="run",
     kind="indicator",
-    read=_skipped,
+    reader=memoryless(_skipped),
 )

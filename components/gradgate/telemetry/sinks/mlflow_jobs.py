@@ -17,6 +17,7 @@ from gradgate.telemetry.sinks.mlflow_store import Store, open_store
 from gradgate.telemetry.writer import CARD, MANIFEST, SUMMARY
 
 _STATUS = {"completed": "FINISHED", "stopped": "FAILED", "failed": "FAILED"}
+_RECORD = "gradgate.record"
 _PASSING = {0, 408, 429, 500, 502, 503, 504}
 
 
@@ -24,6 +25,8 @@ def send(job: Job, folder: Path) -> None:
     """Sends one job to the run of its training, which is made if it is missing."""
     store, run_id = _open(job, folder)
     if job.what == "begin":
+        if store.reopen(run_id):
+            store.tags(run_id, {_RECORD: "unfinished: the training goes on after it was killed"})
         _send_params(store, run_id, job)
     elif job.what == "training":
         _send_params(store, run_id, job)
@@ -37,7 +40,7 @@ def send(job: Job, folder: Path) -> None:
 def finish_killed(job: Job, folder: Path) -> None:
     """Marks the run of a training that is gone without having finished its record."""
     store, run_id = _open(job, folder)
-    store.tags(run_id, {"gradgate.record": "unfinished: the training was killed"})
+    store.tags(run_id, {_RECORD: "unfinished: the training was killed"})
     store.client.set_terminated(run_id, "KILLED")
 
 
@@ -81,6 +84,10 @@ def _send_record(store: Store, run_id: str, job: Job) -> None:
     for name in (MANIFEST, SUMMARY, CARD):
         if (folder / name).exists():
             store.client.log_artifact(run_id, str(folder / name), "gradgate/record")
+    if manifest.resumes:
+        store.tags(
+            run_id, {_RECORD: f"finished; the training was resumed {len(manifest.resumes)}x"}
+        )
     end = _milliseconds(manifest.finished_at)
     store.client.set_terminated(run_id, _STATUS[manifest.status], end_time=end)
 

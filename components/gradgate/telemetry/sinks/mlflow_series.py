@@ -20,6 +20,7 @@ from gradgate.telemetry.batch import StepBatch
 _FLOOR = 1e-12  # so that the logarithm of a zero gradient stays a number
 _ROLLING = 100
 _QUANTILES = {"p00": 0.0, "p50": 0.5, "p100": 1.0}
+_LINEAR = {"zero_fraction", "cosine"}  # fractions and cosines are read best as they are
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
@@ -106,7 +107,16 @@ def series(
             ("mean_abs", "grad_mean_abs_log10"),
             ("max_abs", "grad_max_abs_log10"),
             ("zero_fraction", "grad_zero_fraction"),
+            ("update_ratio", "update_ratio_log10"),
+            ("data_mean_abs", "grad_data_mean_abs_log10"),
+            ("cosine", "grad_cosine"),
         )
+    }
+    cosine = Extremes(["grad/cosine"], total, most_points)
+    picks = spread(len(card.activations), layers)
+    activations = {
+        name: Extremes(_layer_keys(f"activation_{name}", card, picks), total, most_points)
+        for name in ("dead_fraction", "saturated_fraction")
     }
     counters = _Counters()
     for batch in batches:
@@ -114,21 +124,38 @@ def series(
         norms.add(batch.step, batch.seconds, _log10(batch.norms[:, chosen]))
         rows = np.searchsorted(batch.step, batch.statistics.step)
         for name, extremes in sampled.items():
-            values = getattr(batch.statistics, name)[:, chosen].astype(np.float64)
-            if name != "zero_fraction":
+            matrix = getattr(batch.statistics, name)
+            if matrix is None:
+                continue
+            values = matrix[:, chosen].astype(np.float64)
+            if name not in _LINEAR:
                 values = _log10(values)
             extremes.add(batch.statistics.step, batch.seconds[rows], values)
-    every = (run, norms, *sampled.values())
+        if batch.statistics.global_cosine is not None:
+            values = batch.statistics.global_cosine[:, None].astype(np.float64)
+            cosine.add(batch.statistics.step, batch.seconds[rows], values)
+        if batch.activations is not None:
+            step = batch.activations.step
+            seconds = batch.seconds[np.searchsorted(batch.step, step)]
+            for name, extremes in activations.items():
+                values = getattr(batch.activations, name)[:, picks].astype(np.float64)
+                extremes.add(step, seconds, values)
+    every = (run, norms, cosine, *sampled.values(), *activations.values())
     return sorted(point for extremes in every for point in extremes.points())
 
 
 def choose_variables(card: ModelCard, most: int) -> list[int]:
     """Indices of the variables that get series: those with a gradient, evenly spaced."""
     candidates = [i for i, variable in enumerate(card.variables) if variable.has_gradient]
-    if len(candidates) <= most:
-        return candidates
-    picks = np.linspace(0, len(candidates) - 1, most).round().astype(int)
-    return [candidates[pick] for pick in picks.tolist()]
+    return [candidates[pick] for pick in spread(len(candidates), most)]
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many of `count` positions, evenly spaced, first and last among them."""
+    if count <= most:
+        return list(range(count))
+    picks: list[int] = np.linspace(0, count - 1, most).round().astype(int).tolist()
+    return picks
 
 
 class _Counters:
@@ -138,6 +165,7 @@ class _Counters:
         self.clipped = np.zeros(0)
         self.nonfinite_steps = 0
         self.skipped_steps = 0
+        self.loss_scale_skips = 0
 
 
 def _run_keys(card: ModelCard) -> list[str]:
@@ -151,7 +179,9 @@ def _run_keys(card: ModelCard) -> list[str]:
         "grad/skipped_steps_total",
         *(f"grad/variable_l2_log10_{name}" for name in _QUANTILES),
     ]
-    return [*keys, "train/loss"] if card.loss_measured else keys
+    if card.loss_measured:
+        keys.append("train/loss")
+    return [*keys, "grad/loss_scale", "grad/loss_scale_skips_total"] if card.loss_scaled else keys
 
 
 def _run_values(card: ModelCard, batch: StepBatch, counters: _Counters) -> NDArray[np.float64]:
@@ -173,12 +203,23 @@ def _run_values(card: ModelCard, batch: StepBatch, counters: _Counters) -> NDArr
         columns += list(np.quantile(logs, list(_QUANTILES.values()), axis=1))
     if card.loss_measured:
         columns.append(batch.loss)
+    if card.loss_scaled:
+        unknown = np.full(len(batch), np.nan)
+        scale, skips = batch.loss_scale, batch.loss_scale_skips
+        skips_total = unknown if skips is None else counters.loss_scale_skips + np.cumsum(skips)
+        counters.loss_scale_skips += 0 if skips is None else int(skips.sum())
+        columns += [unknown if scale is None else scale, skips_total]
     return np.asarray(np.stack(columns, 1), dtype=np.float64)
 
 
 def _keys(section: str, card: ModelCard, chosen: list[int]) -> list[str]:
     width = max(2, len(str(len(card.variables) - 1)))
     return [f"{section}/{i:0{width}d}_{_short(card.variables[i].path)}" for i in chosen]
+
+
+def _layer_keys(section: str, card: ModelCard, chosen: list[int]) -> list[str]:
+    width = max(2, len(str(len(card.activations) - 1)))
+    return [f"{section}/{i:0{width}d}_{_short(card.activations[i].layer)}" for i in chosen]
 
 
 def _short(path: str) -> str:

@@ -69,6 +69,13 @@ class Store:
         )
         return str(runs[0].info.run_id) if runs else None
 
+    def reopen(self, run_id: str) -> bool:
+        """Shows a run that was marked as killed as running again; returns whether it was."""
+        if self.client.get_run(run_id).info.status != "KILLED":
+            return False
+        self.client.update_run(run_id, status="RUNNING")
+        return True
+
     def params(self, run_id: str, params: Mapping[str, object]) -> None:
         """Logs parameters; one that is logged already keeps its value."""
         have = self.client.get_run(run_id).data.params

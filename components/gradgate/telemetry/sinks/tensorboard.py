@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.histogram import metadata as histograms
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
@@ -22,12 +22,22 @@ from gradgate.telemetry.batch import (
     HISTOGRAM_BINS,
     HISTOGRAM_LOWEST,
     HISTOGRAM_PER_DECADE,
+    ActivationBatch,
     StatisticsBatch,
     StepBatch,
 )
 
 _RUN = ("global_norm", "clipped_norm", "clip_scale")
-_SAMPLED = ("mean_abs", "max_abs", "zero_fraction")
+_SAMPLED = {
+    "mean_abs": "gradient_mean_abs",
+    "max_abs": "gradient_max_abs",
+    "zero_fraction": "gradient_zero_fraction",
+    "update_ratio": "update_ratio",
+    "data_mean_abs": "gradient_data_mean_abs",
+    "cosine": "gradient_cosine",
+}
+_NAN_IS_ABSENT = ("update_ratio", "cosine")
+_ACTIVATIONS = ("dead_fraction", "saturated_fraction")
 _EDGES = HISTOGRAM_LOWEST + np.arange(HISTOGRAM_BINS + 1) / HISTOGRAM_PER_DECADE
 
 
@@ -42,28 +52,49 @@ class TensorBoardSink:
     def __init__(self, directory: Path, *, stride: int = 10) -> None:
         self._directory = directory
         self._stride = stride
-        self._start = time.time()
+        self._start: float | None = None
+        self._loss_scale_skips = 0
 
     def begin(self, card: ModelCard, *, training_uid: str, planned_steps: int | None) -> None:
         """Opens the event file."""
         self._writer = EventFileWriter(str(self._directory), filename_suffix=".gradgate")
         self._names = [variable.path.split("/", 1)[-1] for variable in card.variables]
         self._used = [i for i, variable in enumerate(card.variables) if variable.has_gradient]
+        self._layers = [activation.layer.split("/", 1)[-1] for activation in card.activations]
         self._loss_measured = card.loss_measured
 
     def write(self, batch: StepBatch) -> None:
         """Writes what the strides and the sampling schedule ask for."""
+        if not len(batch):
+            return
+        if self._start is None:
+            self._start = time.time() - float(batch.seconds[0])
+            # A second beginning in one folder is a resumed training: TensorBoard then drops what
+            # was shown of these steps.
+            log = SessionLog(status=SessionLog.START)
+            begin = Event(step=int(batch.step[0]), wall_time=time.time(), session_log=log)
+            self._writer.add_event(begin)
+        skips = batch.loss_scale_skips
+        skips_total = None if skips is None else self._loss_scale_skips + np.cumsum(skips)
         for row in np.flatnonzero(batch.step % self._stride == 0).tolist():
             summary = Summary()
             for name in _RUN:
                 _add(summary, scalar_pb(f"gradgate/{name}", getattr(batch, name)[row]))
             if self._loss_measured:
                 _add(summary, scalar_pb("gradgate/loss", batch.loss[row]))
+            if batch.loss_scale is not None:
+                _add(summary, scalar_pb("gradgate/loss_scale", batch.loss_scale[row]))
+            if skips_total is not None:
+                _add(summary, scalar_pb("gradgate/loss_scale_skips_total", skips_total[row]))
             self._emit(int(batch.step[row]), float(batch.seconds[row]), summary)
         rows = np.searchsorted(batch.step, batch.statistics.step)
         for sample, row in enumerate(rows.tolist()):
             summary = self._variables(batch, row, batch.statistics, sample)
             self._emit(int(batch.step[row]), float(batch.seconds[row]), summary)
+        if skips_total is not None:
+            self._loss_scale_skips = int(skips_total[-1])
+        if batch.activations is not None:
+            self._write_activations(batch, batch.activations)
         self._writer.flush()
 
     def end(self, manifest: Manifest) -> None:
@@ -77,15 +108,32 @@ class TensorBoardSink:
         for i in self._used:
             name = self._names[i]
             _add(summary, scalar_pb(f"gradient_norm/{name}", batch.norms[row, i]))
-            for field in _SAMPLED:
-                value = getattr(statistics, field)[sample, i]
-                _add(summary, scalar_pb(f"gradient_{field}/{name}", value))
+            for field, section in _SAMPLED.items():
+                values = getattr(statistics, field)
+                if values is None or (field in _NAN_IS_ABSENT and np.isnan(values[sample, i])):
+                    continue
+                _add(summary, scalar_pb(f"{section}/{name}", values[sample, i]))
             if statistics.histogram is not None:
                 counts = statistics.histogram[sample, i]
                 _add(summary, _histogram(f"gradient_log10/{name}", counts))
+        cosine = statistics.global_cosine
+        if cosine is not None and not np.isnan(cosine[sample]):
+            _add(summary, scalar_pb("gradgate/cosine", cosine[sample]))
         return summary
 
+    def _write_activations(self, batch: StepBatch, activations: ActivationBatch) -> None:
+        rows = np.searchsorted(batch.step, activations.step)
+        for probe, row in enumerate(rows.tolist()):
+            summary = Summary()
+            for i, layer in enumerate(self._layers):
+                for field in _ACTIVATIONS:
+                    value = getattr(activations, field)[probe, i]
+                    if not np.isnan(value):
+                        _add(summary, scalar_pb(f"activation_{field}/{layer}", value))
+            self._emit(int(batch.step[row]), float(batch.seconds[row]), summary)
+
     def _emit(self, step: int, seconds: float, summary: Summary) -> None:
+        assert self._start is not None, "set by the first steps"
         event = Event(step=step, wall_time=self._start + seconds, summary=summary)
         self._writer.add_event(event)
 

@@ -22,7 +22,6 @@ from gradgate.contracts import Tracking
 from gradgate.tfx.trainer.data_sources import data_sources
 from gradgate.tfx.trainer.mirrors import mirrors
 from gradgate.training import GuardSettings, TrainingContext
-from gradgate.training.plan import Plan
 
 GUARD, TRACKING, CODE, HEALTH = "guard", "tracking", "code_version", "gradient_health"
 _Artifacts = dict[str, list[Artifact]]
@@ -68,6 +67,7 @@ class Executor(GenericExecutor):
         except BaseException as error:
             self._fail(error, record_dir)
             raise
+        assert manifest is not None, "this process writes the record"
         health = artifact_utils.get_single_instance(output_dict[HEALTH])
         health.set_string_custom_property("training_uid", manifest.training_uid)
         health.set_string_custom_property("status", manifest.status)
@@ -91,8 +91,8 @@ class Executor(GenericExecutor):
         affair: some count an epoch by it.
         """
         guard = self._training.guard
-        if guard is not None and guard.plan.steps is None and self._train_steps:
-            guard.plan = Plan(self._train_steps)
+        if guard is not None and self._train_steps:
+            guard.plan_unless_known(self._train_steps)
 
     def _fail(self, error: BaseException, record_dir: Path) -> None:
         """Finishes the record of a training that raised, and copies it to where TFX leaves it."""

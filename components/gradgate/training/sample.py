@@ -1,0 +1,112 @@
+"""A sample: the full statistics of one step, as one row of numbers in the order of `Layout`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from gradgate.gradients import (
+    histograms_of,
+    norms_of,
+    sketches_of,
+    statistics_of,
+    sum_duplicate_rows,
+)
+from gradgate.gradients.sparse import Gradient
+from gradgate.telemetry.batch import HISTOGRAM_BINS, HISTOGRAM_LOWEST, HISTOGRAM_PER_DECADE
+from gradgate.training.layout import SKETCH
+
+Regularizer = Callable[[Any], Any]
+
+
+def sample_of(
+    gradients: Sequence[Gradient],
+    weights: Sequence[tf.Tensor],
+    regularizers: Sequence[Regularizer | None] = (),
+) -> tf.Tensor:
+    """Returns fields and histograms, float32 [n].
+
+    Args:
+        gradients: One for each of the v variables.
+        weights: Values of the variables before the step.
+        regularizers: One a variable, to take out of its gradient for the fields `data_*`; empty
+            leaves those fields out.
+    """
+    pairs = zip(gradients, weights, strict=True)
+    numbers = tf.stack([_fields_of(gradient, weight) for gradient, weight in pairs], axis=1)
+    parts = [numbers[:-HISTOGRAM_BINS]]
+    if regularizers:
+        data = [
+            _without(gradient, weight, regularizer)
+            for gradient, weight, regularizer in zip(gradients, weights, regularizers, strict=True)
+        ]
+        parts.append(tf.stack([_data_fields_of(gradient) for gradient in data], axis=1))
+    return tf.reshape(tf.concat([*parts, numbers[-HISTOGRAM_BINS:]], axis=0), [-1])
+
+
+def sketch_of(gradients: Sequence[Gradient]) -> tf.Tensor:
+    """Returns the sketches, float32 [v SKETCH]."""
+    return tf.reshape(tf.stack([_sketch_of(gradient) for gradient in gradients], axis=1), [-1])
+
+
+def change_norm(new: Gradient, old: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns the norm of what is added to a variable, or of what replacing it changes, []."""
+    return tf.constant(0.0) if new is None else _change_norm(new, old)
+
+
+# A model has many variables of few shapes. Each of these is traced once a shape, and stands in the
+# graph of a step as a call: building the same ops for each of 200 variables would take a minute.
+
+
+@tf.function(autograph=False)
+def _fields_of(gradient: Gradient, weight: tf.Tensor) -> tf.Tensor:
+    (histogram,) = tf.unstack(
+        histograms_of(
+            [gradient],
+            lowest=HISTOGRAM_LOWEST,
+            per_decade=HISTOGRAM_PER_DECADE,
+            bins=HISTOGRAM_BINS,
+        )
+    )
+    return tf.concat([*statistics_of([gradient]), norms_of([weight]).each, histogram], axis=0)
+
+
+@tf.function(autograph=False)
+def _data_fields_of(gradient: Gradient) -> tf.Tensor:
+    return tf.concat([norms_of([gradient]).each, *statistics_of([gradient])[:3]], axis=0)
+
+
+@tf.function(autograph=False)
+def _sketch_of(gradient: Gradient) -> tf.Tensor:
+    return sketches_of([gradient], size=SKETCH)[0]
+
+
+@tf.function(autograph=False)
+def _change_norm(new: Gradient, old: tf.Tensor | None) -> tf.Tensor:
+    return norms_of([sum_duplicate_rows(new) if old is None else new - old]).each[0]
+
+
+def _without(gradient: Gradient, weight: tf.Tensor, regularizer: Regularizer | None) -> Gradient:
+    """Returns the data-loss gradient: the whole one less that of the regulariser.
+
+    By a tape of its own over the weight alone, so the training's graph knows nothing of it.
+    """
+    if gradient is None or regularizer is None:
+        return gradient
+    with tf.GradientTape() as tape:
+        tape.watch(weight)
+        penalty = regularizer(weight)
+    of_penalty = tape.gradient(penalty, weight)
+    dense = tf.convert_to_tensor(gradient)
+    return dense if of_penalty is None else dense - tf.cast(of_penalty, dense.dtype)
+
+
+def can_be_taken_out(regularizer: Regularizer, shape: tf.TensorShape, dtype: tf.DType) -> bool:
+    """Says whether a regulariser is a function of the weight alone, without variables."""
+    try:
+        traced = tf.function(regularizer, autograph=False).get_concrete_function(
+            tf.TensorSpec(shape, dtype)
+        )
+    except Exception:  # noqa: BLE001 - whatever somebody's regulariser does, the training goes on
+        return False
+    return not traced.captured_inputs
