@@ -8,8 +8,9 @@ from gradgate.gradients.report import Weight
 from gradgate.training import GuardSettings, TrainingContext, instrument
 from gradgate.training.batches import Decoder
 from gradgate.training.layout import Layout
-from gradgate.training.meter import MOST_ANOMALIES, Meter
+from gradgate.training.meter import Meter
 from gradgate.training.ring import Ring, SampleRing
+from gradgate.training.sampler import MOST_ANOMALIES
 
 
 def _context(directory, **settings):
@@ -128,9 +129,8 @@ def test_statistics_are_bounded_and_the_schedule_is_kept():
 def test_samples_are_given_once_and_the_first_are_kept():
     ring = SampleRing(width=1, capacity=2)
     for value in range(4):
-        held = ring.room()
-        ring.put(tf.constant([float(value)]), held, is_kept=held < 2)
+        ring.put(tf.constant([float(value)]), tf.minimum(ring.held(), 2))
     assert ring.read()[:, 0].tolist() == [0.0, 1.0]
     assert len(ring.read()) == 0
-    ring.put(tf.constant([7.0]), ring.room(), is_kept=tf.constant(True))
+    ring.put(tf.constant([7.0]), ring.held())
     assert ring.read()[:, 0].tolist() == [7.0]

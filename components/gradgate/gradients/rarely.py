@@ -14,8 +14,15 @@ import tensorflow as tf
 Branch = Callable[..., tuple[tf.Tensor, ...]]
 
 
+Traced = dict[Any, tuple[Any, Any]]
+
+
 def unless_rare(
-    is_usual: tf.Tensor, usual: Branch, rare: Branch, arguments: Sequence[Any]
+    is_usual: tf.Tensor,
+    usual: Branch,
+    rare: Branch,
+    arguments: Sequence[Any],
+    traced_before: Traced | None = None,
 ) -> tuple[tf.Tensor, ...]:
     """Returns `usual(*arguments)` where `is_usual`, else `rare(*arguments)`.
 
@@ -24,6 +31,8 @@ def unless_rare(
         usual: Uses nothing but its arguments; no variables, no effects.
         rare: The same; returns tensors of the same dtypes and shapes.
         arguments: Tensors, `IndexedSlices` or None.
+        traced_before: Keeps the traced branches of this call for arguments of the same kind: Keras
+            traces a step twice, and the branches are most of the work.
     """
     if tf.executing_eagerly():
         return usual(*arguments) if is_usual else rare(*arguments)
@@ -42,7 +51,13 @@ def unless_rare(
         assert not function.captured_inputs, "a branch uses nothing but its arguments"
         return function
 
-    usual_function = traced(usual)
+    kinds = tuple(None if each is None else (each.dtype, _shape(each)) for each in flat)
+    functions = None if traced_before is None else traced_before.get(kinds)
+    if functions is None:
+        functions = traced(usual), traced(rare)
+        if traced_before is not None:
+            traced_before[kinds] = functions
+    usual_function, rare_function = functions
     return tuple(
         tf.raw_ops.StatelessIf(
             cond=is_usual,
@@ -50,6 +65,10 @@ def unless_rare(
             Tout=[output.dtype for output in usual_function.outputs],
             output_shapes=[output.shape for output in usual_function.outputs],
             then_branch=usual_function,
-            else_branch=traced(rare),
+            else_branch=rare_function,
         )
     )
+
+
+def _shape(tensor: tf.Tensor) -> Any:
+    return None if tensor.shape.rank is None else tuple(tensor.shape)

@@ -27,16 +27,17 @@ class Decoder:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Returns what a resumed training needs to go on in the same way."""
+        told = {"told_skips": np.array(self._skips)}
         if self._sketch is None:
-            return {}
-        return {"sketch": self._sketch, "sketched_step": np.array(self._sketched_step)}
+            return told
+        return {**told, "sketch": self._sketch, "sketched_step": np.array(self._sketched_step)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Goes on from what `state` and `Meter.state` gave."""
+        """Goes on from what `state` gave."""
         if "sketch" in state:
             self._sketch = state["sketch"]
             self._sketched_step = int(state["sketched_step"])
-        self._skips = int(state.get("loss_scale_skips", 0))
+        self._skips = int(state.get("told_skips", 0))
 
     def batch(self, rows: Rows, samples: Floats | None, *, epoch: int, seconds: float) -> StepBatch:
         """Returns the steps as a batch.

@@ -4,6 +4,7 @@ The record is written also when the training code never instrumented a model or 
 then it says so, and the gate blocks.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
@@ -134,6 +135,16 @@ class TrainingContext:
         if self.manifest is not None:
             return self.manifest
         guard = self.guard
+        with contextlib.nullcontext() if guard is None else guard.undisturbed():
+            return self._finish(guard, status, message, model_dir)
+
+    def _finish(
+        self,
+        guard: "Guard | None",
+        status: Status,
+        message: str,
+        model_dir: str | os.PathLike[str] | None,
+    ) -> Manifest | None:
         if self._writer is None:
             if guard is not None:
                 guard.release()

@@ -1,5 +1,6 @@
 """The guard of one training: what `instrument` gives back. The host side; see `probe.py`."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from types import TracebackType
@@ -67,7 +68,7 @@ class Guard:
         self._model, self._given_constant_loss = model, constant_loss
         self._context, self._owns_context = context, owns_context
         self._eager_steps, self._fit_failed = 0, False
-        self._is_released = self._is_reading = False
+        self._is_released = False
         self._keeper: InputKeeper | None = None
         self._activations: ActivationProbe | None = None
         self._looked_at = 0
@@ -138,30 +139,33 @@ class Guard:
         Args:
             is_epoch_end: Look at the activations too, whenever that was last.
         """
-        if self._is_released or self._is_reading:
+        if self._is_released:
             return self.steps
-        self._is_reading = True  # a signal may come in the middle of it
-        try:
+        with self.undisturbed():
             for trail in self.trails:
                 look = self._look(is_epoch_end) if trail is self.trails[0] else None
                 trail.read(lambda card, batch, t=trail: self._context.write(t, card, batch), look)
                 if trail.stopped_because and self.status == "completed":
                     self.status, self.status_message = "stopped", trail.stopped_because
-        finally:
-            self._is_reading = False
         return self.steps
 
     def save_checkpoint(self) -> None:
         """Notes where the record stands; to be called before the model's backup is written."""
-        self.flush()
-        for trail in self.trails:
-            is_first = trail is self.trails[0]
-            trail.save_checkpoint(self._looks_so_far() if is_first else {})
+        with self.undisturbed():
+            self.flush()
+            for trail in self.trails:
+                is_first = trail is self.trails[0]
+                trail.save_checkpoint(self._looks_so_far() if is_first else {})
 
     def secure(self) -> None:
         """Reads what the device holds, and brings it to the disk at once."""
-        self.flush()
+        with tf.init_scope():  # a signal may come while a function is being traced
+            self.flush()
         self._context.secure()
+
+    def undisturbed(self) -> contextlib.AbstractContextManager[None]:
+        """While it is open, SIGTERM waits: what it would save is in motion."""
+        return self._sigterm.put_off()
 
     def bind(self, model_dir: str | os.PathLike[str]) -> BoundModel:
         """Names the exported model in the record, by the digest of its files as they are now.

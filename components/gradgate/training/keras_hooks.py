@@ -31,7 +31,7 @@ _PARAMETERS = {
     APPLY: ["self", "grads", "trainable_variables"],
     GRADIENTS: ["self", "grads_and_vars"],
     UPDATE: ["self", "grads", "trainable_variables", "learning_rate"],
-    **dict.fromkeys(ASSIGNS, ["self", "variable", "value"]),
+    **{name: ["self", "variable", "value"] for name in ASSIGNS},
 }
 
 
@@ -72,8 +72,7 @@ class Observer(Protocol):
         """Writes the row of a batch that may not."""
 
     def see_scaled(self, pairs: Pairs, is_finite: tf.Tensor) -> tf.Tensor:
-        """Takes this replica's scaled gradients, and whether they are finite; returns, bool [],
-        whether those of all replicas are."""
+        """Takes scaled gradients, and whether they are finite; returns whether all replicas' are."""
 
 
 def attach(optimizer: keras.optimizers.Optimizer, observer: Observer, *, conditional: bool) -> None:
@@ -215,10 +214,10 @@ class _Step:
 
             return chosen(strategy.experimental_local_results(is_used)[0], use_all)
 
-        context = tf.distribute.get_replica_context()
-        if context.num_replicas_in_sync == 1 or no_merge_call():
+        if no_merge_call():
             return chosen(is_used, lambda: use(used))
-        # A condition whose branch merges replicas must stand outside of them.
+        # A condition whose branch merges replicas, be it one, must stand outside of them.
+        context = tf.distribute.get_replica_context()
         return context.merge_call(across, args=(is_used, used))
 
     @property

@@ -16,7 +16,12 @@ _OWN_CLIPS = {
 }
 
 
-_KNOWN_STRATEGIES = ("MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrategy")
+_MERGING = ("MirroredStrategy", "MultiWorkerMirroredStrategy")
+_KNOWN_STRATEGIES = (*_MERGING, "OneDeviceStrategy")
+_CONDITIONAL = {
+    "gradient_accumulation_steps": "Remove it, and use a larger batch or more replicas.",
+    "ema_overwrite_frequency": "Remove it: the average then replaces the weights once, at the end.",
+}
 
 
 def check_model(
@@ -48,7 +53,8 @@ def check_model(
                 "instrument: expected an optimizer of Keras 3, got"
                 f" {type(optimizer).__module__}.{type(optimizer).__name__}."
             )
-        _check_optimizer(keras_hooks.inner_optimizer(optimizer), strategy)
+        inner = keras_hooks.inner_optimizer(optimizer)
+        _check_optimizer(inner, strategy, is_eager=model.run_eagerly)
         if keras_hooks.is_attached(optimizer):
             raise ValueError(
                 "instrument: this model's optimizer is instrumented already. Close that guard first"
@@ -94,23 +100,32 @@ def _check_strategy(model: keras.Model, strategy: tf.distribute.Strategy) -> Non
             f"instrument: the model trains under {name}, which is not measured. Known are"
             f" {', '.join(_KNOWN_STRATEGIES)}, and none."
         )
-    if strategy.num_replicas_in_sync > 1 and getattr(model, "steps_per_execution", 1) > 1:
+    several = getattr(model, "steps_per_execution", 1)
+    if strategy.num_replicas_in_sync > 1 and several > 1 and not model.run_eagerly:
         raise ValueError(
-            f"instrument: steps_per_execution={model.steps_per_execution} under {name}: Keras"
-            " itself fails there, with or without gradgate. Compile with steps_per_execution=1."
+            f"instrument: steps_per_execution={several} under {name}: Keras itself fails there,"
+            " with or without gradgate. Compile with steps_per_execution=1."
         )
 
 
 def _check_optimizer(
-    optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy
+    optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy, *, is_eager: bool
 ) -> None:
-    steps = optimizer.gradient_accumulation_steps
-    if steps and strategy.num_replicas_in_sync > 1:
-        raise ValueError(
-            f"instrument: gradient_accumulation_steps={steps} under {type(strategy).__name__}:"
-            " Keras itself fails there, with or without gradgate. Remove it, and use a larger"
-            " batch or more replicas."
-        )
+    name = type(strategy).__name__
+    for setting, remedy in _CONDITIONAL.items():
+        value = getattr(optimizer, setting)
+        if not value or name not in _MERGING:
+            continue
+        if not is_eager:  # Keras would merge the replicas inside of a condition
+            raise ValueError(
+                f"instrument: {setting}={value} under {name}: Keras itself fails there, with or"
+                f" without gradgate. {remedy}"
+            )
+        if strategy.num_replicas_in_sync > 1 and setting == "gradient_accumulation_steps":
+            raise ValueError(
+                f"instrument: {setting}={value} under {name}: Keras runs that eagerly only, and"
+                f" there it is not measured. {remedy}"
+            )
     for name, ours in _OWN_CLIPS.items():
         limit = getattr(optimizer, name)
         if limit:

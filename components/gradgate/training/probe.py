@@ -12,14 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from gradgate.gradients import norms_of
-from gradgate.gradients.rarely import unless_rare
+from gradgate.gradients.rarely import Traced, unless_rare
 from gradgate.gradients.report import Weight
 from gradgate.gradients.sparse import Gradient, values_of, with_values
 from gradgate.training import keras_hooks
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.layout import Layout
 from gradgate.training.meter import Meter, Seen
-from gradgate.training.sample import can_be_taken_out, change_norm
+from gradgate.training.sample import change_norm, that_can_be_taken_out
 from gradgate.training.scope import is_reachable, outside_of_traces, replica, replicas_here
 from gradgate.training.settings import GuardSettings
 from gradgate.training.weights import weights_of
@@ -65,6 +65,7 @@ class Probe:
         self._on_meter, self._on_eager_step = on_meter, on_eager_step
         self._losses: dict[int, Any] = {}  # by replica: some optimizers change threads
         self._updates: dict[int, tuple[Any, Any]] = {}
+        self._traced: Traced = {}
         self._seen: Seen | None = None
         self._weights: list[Weight] = []
         self._positions: dict[int, int] = {}
@@ -151,7 +152,7 @@ class Probe:
 
         arguments = [new for new, _ in changes] + [old for _, old in changes]
         (each,) = unless_rare(
-            ~is_sampled, lambda *_: (tf.zeros([self.variables]),), norms, arguments
+            ~is_sampled, lambda *_: (tf.zeros([self.variables]),), norms, arguments, self._traced
         )
         return each
 
@@ -247,12 +248,13 @@ class Probe:
             for position, variable in enumerate(variables)
         }
         self.has_gradient = np.zeros(len(variables), bool)
-        regularizers = [getattr(variable, "regularizer", None) for variable in variables]
-        self.takes_penalty_out = self.penalty_is_in_loss and all(
-            can_be_taken_out(regularizer, variable.shape, tf.as_dtype(variable.dtype))
-            for regularizer, variable in zip(regularizers, variables, strict=True)
-            if regularizer is not None
-        )
+        given = [getattr(variable, "regularizer", None) for variable in variables]
+        regularizers = [
+            None if regularizer is None else that_can_be_taken_out(regularizer, variable)
+            for regularizer, variable in zip(given, variables, strict=True)
+        ]
+        are_known = [each is None for each in given] == [each is None for each in regularizers]
+        self.takes_penalty_out = self.penalty_is_in_loss and are_known
         # One call of a train function must never overwrite what it wrote itself.
         steps = max(settings.ring_steps, 2 * getattr(self._model, "steps_per_execution", 1))
         meter = Meter(

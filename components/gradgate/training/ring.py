@@ -93,23 +93,20 @@ class SampleRing:
         """What it holds on the device."""
         return 4 * int(np.prod(self._rows.shape)) + 4
 
-    def room(self) -> tf.Tensor:
-        """Returns int32 [], how many samples are held; it is full at `capacity`."""
+    def held(self) -> tf.Tensor:
+        """Returns int32 [], how many samples are held: the place of the next one."""
         return self._count.read_value()
 
-    def put(self, sample: tf.Tensor, count: tf.Tensor, *, is_kept: tf.Tensor) -> None:
-        """Writes a sample, float32 [width], where `is_kept`, bool [], and there is room.
+    def put(self, sample: tf.Tensor, place: tf.Tensor) -> None:
+        """Writes a sample, float32 [width].
 
         Args:
             sample: Float32 [width].
-            count: What `room()` gave, int32 [].
-            is_kept: Bool [], false when the ring is full.
+            place: Int32 []: what `held()` gave, or `capacity`, where nothing is kept.
         """
-        position = tf.where(is_kept, count, self.capacity)
-        tf.raw_ops.ResourceScatterUpdate(
-            resource=self._rows.handle, indices=position, updates=sample
-        )
-        self._count.assign_add(tf.cast(is_kept, tf.int32), read_value=False)
+        tf.raw_ops.ResourceScatterUpdate(resource=self._rows.handle, indices=place, updates=sample)
+        is_kept = tf.cast(place < self.capacity, tf.int32)
+        self._count.assign_add(is_kept, read_value=False)
 
     def read(self) -> NDArray[np.float32]:
         """Returns the samples that were not returned before, [n, width], on the host."""

@@ -1,5 +1,6 @@
 """A sample: the full statistics of one step, as one row of numbers in the order of `Layout`."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -101,12 +102,25 @@ def _without(gradient: Gradient, weight: tf.Tensor, regularizer: Regularizer | N
     return dense if of_penalty is None else dense - tf.cast(of_penalty, dense.dtype)
 
 
-def can_be_taken_out(regularizer: Regularizer, shape: tf.TensorShape, dtype: tf.DType) -> bool:
-    """Says whether a regulariser is a function of the weight alone, without variables."""
+def that_can_be_taken_out(regularizer: Regularizer, variable: Any) -> Regularizer | None:
+    """Returns a regulariser that a sample can use; None where its gradient cannot be known.
+
+    It must be a function of the weight alone: no variables, and no chance.
+
+    Args:
+        regularizer: Of the variable.
+        variable: Has a shape and a dtype.
+    """
     try:
-        traced = tf.function(regularizer, autograph=False).get_concrete_function(
-            tf.TensorSpec(shape, dtype)
+        # Keras's L1 holds its factor as a tensor, and a sample uses nothing but its arguments.
+        plain = copy.copy(regularizer)
+        for name, value in getattr(plain, "__dict__", {}).items():
+            if tf.is_tensor(value) and not isinstance(value, tf.Variable):
+                vars(plain)[name] = value.numpy()
+        traced = tf.function(plain, autograph=False).get_concrete_function(
+            tf.TensorSpec(variable.shape, variable.dtype)
         )
     except Exception:  # noqa: BLE001 - whatever somebody's regulariser does, the training goes on
-        return False
-    return not traced.captured_inputs
+        return None
+    draws = any(op.op_def.is_stateful for op in traced.graph.get_operations())
+    return None if draws or traced.captured_inputs else plain

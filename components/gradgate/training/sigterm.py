@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -29,6 +29,7 @@ class Sigterm:
         self._save = save
         self._before: Any = None
         self._is_held = False
+        self._depth, self._has_come, self._is_over = 0, False, False
         if threading.current_thread() is not threading.main_thread():
             return
         self._before = signal.getsignal(signal.SIGTERM)
@@ -36,9 +37,23 @@ class Sigterm:
             signal.signal(signal.SIGTERM, self._handle)
             self._is_held = True
 
+    @contextlib.contextmanager
+    def put_off(self) -> Iterator[None]:
+        """While this is open, SIGTERM waits until its end, so that what is done is done whole."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._catch_up()
+
     def release(self) -> None:
         """Restores what was there before, unless somebody replaced ours since."""
         if not self._is_held:
+            return
+        if self._depth:
+            self._is_over = True
             return
         self._is_held = False
         if threading.current_thread() is not threading.main_thread():
@@ -46,7 +61,17 @@ class Sigterm:
         if signal.getsignal(signal.SIGTERM) == self._handle:
             signal.signal(signal.SIGTERM, self._before)
 
+    def _catch_up(self) -> None:
+        if self._is_over:
+            self.release()
+        if self._has_come:
+            self._has_come = False
+            os.kill(os.getpid(), signal.SIGTERM)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._depth:
+            self._has_come = True
+            return
         _log.warning("gradgate: SIGTERM: saving the health record")
         with contextlib.suppress(Exception):  # whatever fails, the process was told to go
             self._save()
