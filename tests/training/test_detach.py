@@ -9,7 +9,6 @@ import pytest
 from gradgate.training import instrument
 from gradgate.training.keras_hooks import APPLY, ASSIGNS, GRADIENTS, LOSS, UPDATE
 
-
 ALWAYS = {LOSS, GRADIENTS, UPDATE, *ASSIGNS, "fit", "compute_loss", "save", "save_weights"}
 
 

@@ -1,11 +1,19 @@
 """Pins what is relied upon of Keras. A Keras that differs fails here first, by name."""
 
+import ast
 import inspect
+import re
+from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from gradgate.training import keras_hooks
+from gradgate.training import instrument, keras_hooks
+
+OPTIMIZER = keras.optimizers.Optimizer
+SCALING = keras.optimizers.LossScaleOptimizer
 
 
 def _source(method):
@@ -16,23 +24,42 @@ def _parameters(method):
     return list(inspect.signature(method).parameters)
 
 
-OPTIMIZER = keras.optimizers.Optimizer
-
-
 def test_this_keras_is_known():
     major, minor = (int(part) for part in keras.__version__.split(".")[:2])
     assert major == 3
     assert 8 <= minor <= 15, "read the optimizer and the trainer of this Keras, then widen this"
 
 
+def test_no_other_file_of_the_room_names_what_is_private_in_keras():
+    """A name of our own is reached through `self`; one of Keras through anything else."""
+    found = []
+    for path in sorted(Path(keras_hooks.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+                is_private = re.match(r"_[^_]|__internal__", node.attr) and not own
+            else:
+                is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+                is_private = is_text and re.fullmatch(r"_[a-z]+(_[a-z]+)+", node.value)
+            if is_private and path.name != "keras_hooks.py":
+                found.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
+    assert found == []
+
+
+# What one step is made of.
+
+
 def test_the_names_that_are_shadowed_exist_and_take_what_is_expected():
+    step = ["self", "grads", "trainable_variables"]
     assert _parameters(getattr(OPTIMIZER, keras_hooks.LOSS)) == ["self", "loss"]
     assert _parameters(getattr(OPTIMIZER, keras_hooks.GRADIENTS)) == ["self", "grads_and_vars"]
-    assert _parameters(getattr(OPTIMIZER, keras_hooks.APPLY)) == [
-        "self",
-        "grads",
-        "trainable_variables",
-    ]
+    assert _parameters(getattr(OPTIMIZER, keras_hooks.APPLY)) == step
+    assert _parameters(getattr(OPTIMIZER, keras_hooks.UPDATE)) == [*step, "learning_rate"]
+    for name in keras_hooks.ASSIGNS:
+        assert _parameters(getattr(OPTIMIZER, name)) == ["self", "variable", "value"]
+    assert _parameters(getattr(SCALING, keras_hooks.FINITE)) == ["self", "grads"]
+    assert _parameters(getattr(SCALING, keras_hooks.APPLY)) == step
+    assert _parameters(getattr(SCALING, keras_hooks.LOSS)) == ["self", "loss"]
 
 
 def test_keras_calls_them_on_the_instance():
@@ -42,18 +69,95 @@ def test_keras_calls_them_on_the_instance():
     assert f"self.{keras_hooks.APPLY}(grads, trainable_variables)" in _source(
         OPTIMIZER.apply_gradients
     )
-    assert f"self.{keras_hooks.GRADIENTS}(grads_and_vars)" in _source(
-        OPTIMIZER._backend_update_step
-    )
+    update = _source(getattr(OPTIMIZER, keras_hooks.UPDATE))
+    assert f"self.{keras_hooks.GRADIENTS}(grads_and_vars)" in update
+    inner = _source(OPTIMIZER._backend_apply_gradients)
+    # Once for a step of one batch, once for one of several.
+    assert inner.count(f"self.{keras_hooks.UPDATE}(") == 2
+
+
+def test_gradients_are_summed_before_replicas_merge():
+    update = _source(getattr(OPTIMIZER, keras_hooks.UPDATE))
+    assert update.index(keras_hooks.GRADIENTS) < update.index("maybe_merge_call")
+    assert "ReduceOp.SUM" in _source(getattr(OPTIMIZER, keras_hooks.GRADIENTS))
+    assert isinstance(keras_hooks.no_merge_call(), bool)
 
 
 def test_everything_that_a_step_changes_happens_inside_of_apply():
     source = _source(OPTIMIZER.apply)
     for part in ("_backend_apply_gradients", "variable.constraint", "_iterations.assign_add"):
         assert part in source
+    # Gradients are unscaled there unless there is no factor: what `_Without` relies upon.
+    assert "scale = self.loss_scale_factor" in source
+    assert "if scale is not None:" in source
     inner = _source(OPTIMIZER._backend_apply_gradients)
-    for part in ("_apply_weight_decay", "_backend_update_step", "_moving_average"):
+    for part in ("_apply_weight_decay", keras_hooks.UPDATE, "_moving_average"):
         assert part in inner
+
+
+OPTIMIZERS = [
+    value
+    for value in vars(keras.optimizers).values()
+    if isinstance(value, type)
+    and issubclass(value, OPTIMIZER)
+    and value not in (OPTIMIZER, SCALING)
+]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_every_optimizer_changes_its_variables_by_a_method_of_its_own(kind):
+    own = kind.__mro__[: kind.__mro__.index(OPTIMIZER)]
+    source = "".join(
+        _source(function)
+        for each in own
+        for name, function in vars(each).items()
+        if inspect.isfunction(function) and name not in ("build", "__init__")
+    )
+    assert any(f"self.{name}(" in source for name in keras_hooks.ASSIGNS)
+    assert not re.search(r"\bvariable\.(assign|scatter)", source)
+
+
+def test_every_optimizer_is_known():
+    for kind in OPTIMIZERS:
+        keras_hooks.check_keras(kind())
+        keras_hooks.check_keras(SCALING(kind()))
+
+
+# What is read.
+
+
+def test_a_loss_scale_optimizer_asks_its_instance_whether_gradients_are_finite():
+    assert f"self.{keras_hooks.FINITE}(grads)" in _source(SCALING._common_apply)
+    # With several replicas, of each one of them; and it believes the first.
+    assert f"self.{keras_hooks.FINITE}, args=(grads,)" in _source(SCALING._tf_apply)
+    inner = keras.optimizers.SGD()
+    assert keras_hooks.inner_optimizer(SCALING(inner)) is inner
+    assert keras_hooks.inner_optimizer(inner) is inner
+
+
+def test_the_scale_is_a_variable_from_the_first_step_on():
+    optimizer = SCALING(keras.optimizers.SGD(), initial_scale=8.0)
+    optimizer.build([keras.Variable([1.0])])
+    assert float(optimizer.dynamic_scale) == 8.0
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: inner, SCALING])
+def test_steps_are_counted_where_a_checkpoint_restores_them(wrap):
+    optimizer, variable = wrap(keras.optimizers.SGD()), keras.Variable([1.0])
+    optimizer.build([variable])
+    assert keras_hooks.steps_taken(optimizer) == 0
+    optimizer.apply([tf.constant([1.0])], [variable])
+    assert keras_hooks.steps_taken(optimizer) == 1
+    assert [one is variable for one in keras_hooks.trained_variables(optimizer)] == [True]
+    counter = keras_hooks.inner_optimizer(optimizer).iterations
+    assert any(counter is each for each in optimizer.variables)
+
+
+def test_a_model_has_an_optimizer_once_it_is_compiled():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    assert keras_hooks.compiled_optimizer(model) is None
+    model.compile("sgd")
+    assert keras_hooks.compiled_optimizer(model) is model.optimizer
 
 
 def test_the_loss_is_computed_on_the_instance():
@@ -68,21 +172,147 @@ def test_the_loss_is_computed_on_the_instance():
     ]
 
 
-def test_other_private_names_that_are_read_exist():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    assert model in keras_hooks.layers_of(model)
-    optimizer = keras.optimizers.Adam()
-    optimizer.build(model.trainable_variables)
-    assert optimizer._trainable_variables == model.trainable_variables
+def test_what_is_regularised_is_known_by_the_variable():
+    dense = keras.layers.Dense(1, kernel_regularizer="l2")
+    dense.build((None, 2))
+    assert isinstance(dense.kernel.regularizer, keras.regularizers.L2)
+    assert dense.bias.regularizer is None
+    assert "self.losses" in _source(keras.Model.compute_loss)
+
+
+def test_a_model_is_listed_before_its_layers():
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model = keras.Sequential([keras.Input((2,)), inner])
+    layers = keras_hooks.layers_of(model)
+    assert layers.index(model) < layers.index(inner) < layers.index(inner.layers[0])
+
+
+def test_the_losses_of_the_call_before_are_cleared_on_the_instance():
+    assert f"self.{keras_hooks.CLEAR_LOSSES}()" in _source(keras.layers.Layer)
+
+
+def test_a_mask_is_seen_on_what_a_model_gives():
+    words = np.int32([[1, 0]])
+    for mask_zero in (True, False):
+        output = keras.layers.Embedding(2, 1, mask_zero=mask_zero)(words)
+        assert keras_hooks.has_mask(output) is mask_zero
+
+
+def test_a_variable_of_one_replica_knows_that_of_all():
+    variable = keras.Variable([1.0])
+    inside = keras_hooks.tf_variable(variable)
+    assert inside is keras_hooks.tf_variable(variable)
+    assert keras_hooks.container_of(inside) is inside  # there is one replica
+    assert keras_hooks.tf_variable(inside) is inside
+
+
+# What is put in their place.
+
+
+class Passing:
+    """An observer that lets everything pass, and notes what it saw."""
+
+    variables = 1
+
+    def __init__(self):
+        self.seen = []
+
+    def __getattr__(self, name):
+        def note(*args, **kwargs):
+            self.seen.append(name)
+
+        return note
+
+    def losses_to_sum(self):
+        return None
+
+    def see_gradients(self, pairs, losses):
+        self.seen.append("see_gradients")
+        return [gradient for gradient, _ in pairs], tf.constant(True)
+
+    def see_scaled(self, pairs, is_finite):
+        self.seen.append("see_scaled")
+        return is_finite
+
+    def update_norms(self):
+        return tf.zeros([1])
+
+
+STEP = ["note_loss", "see_gradients", "note_update", "write"]
 
 
 @pytest.mark.parametrize("conditional", [True, False])
-def test_what_is_attached_is_seen_and_detached(conditional):
-    optimizer = keras.optimizers.SGD()
-    keras_hooks.attach(
-        optimizer, on_loss=print, on_gradients=lambda pairs: pairs, conditional=conditional
-    )
+@pytest.mark.parametrize("scaling", [True, False])
+def test_what_is_attached_is_seen_in_order_and_detached(conditional, scaling):
+    inner = keras.optimizers.SGD(1.0)
+    optimizer = SCALING(inner, initial_scale=4.0) if scaling else inner
+    variable, observer = keras.Variable([5.0]), Passing()
+    optimizer.build([variable])
+    before = [set(vars(each)) for each in (optimizer, inner)]
+    keras_hooks.attach(optimizer, observer, conditional=conditional)
     assert keras_hooks.is_attached(optimizer)
+    scale = optimizer.scale_loss(tf.constant(1.0))
+    optimizer.apply([tf.constant([2.0]) * scale], [variable])
+    assert observer.seen == ([STEP[0], "see_scaled", *STEP[1:]] if scaling else STEP)
+    assert variable.numpy() == [3.0]
     keras_hooks.detach(optimizer)
     assert not keras_hooks.is_attached(optimizer)
-    assert not {"scale_loss", "apply", "_all_reduce_sum_gradients"} & set(vars(optimizer))
+    assert [set(vars(each)) for each in (optimizer, inner)] == before
+    optimizer.apply([tf.constant([2.0]) * scale], [variable])
+    assert variable.numpy() == [1.0]
+    assert len(observer.seen) == len(STEP) + scaling
+
+
+# A Keras that is not known.
+
+
+def _unknown(name, method, base=keras.optimizers.SGD):
+    return type("Unknown", (base,), {name: method})
+
+
+UNKNOWN = {
+    keras_hooks.LOSS: lambda self, loss, step: loss,
+    keras_hooks.APPLY: lambda self, grads_and_vars: None,
+    keras_hooks.GRADIENTS: lambda self, grads: grads,
+    keras_hooks.UPDATE: lambda self, grads, trainable_variables: None,
+    **{name: lambda self, variable: None for name in keras_hooks.ASSIGNS},
+}
+
+
+def _refusal(model, record_dir, optimizer):
+    model.compile(optimizer, "mean_squared_error")
+    before = set(vars(optimizer))
+    with pytest.raises(ValueError, match="so nothing would be measured") as caught:
+        instrument(model, record_dir)
+    assert set(vars(optimizer)) == before
+    assert not record_dir.exists()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_method_that_takes_other_arguments_is_refused_by_name(line, record_dir, name):
+    found = _parameters(UNKNOWN[name])
+    text = _refusal(line(), record_dir, _unknown(name, UNKNOWN[name])())
+    assert text == (
+        f"instrument: Keras {keras.__version__} takes other arguments ({found}) in Unknown.{name},"
+        " where the steps are observed, so nothing would be measured. Keras 3.8 to 3.15 are known"
+        " to work."
+    )
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_method_that_is_missing_is_refused_by_name(line, record_dir, name):
+    text = _refusal(line(), record_dir, _unknown(name, None)())
+    assert f"instrument: Keras {keras.__version__} has no Unknown.{name}, where" in text
+
+
+@pytest.mark.parametrize("name", [keras_hooks.GRADIENTS, keras_hooks.UPDATE])
+def test_so_is_that_of_an_optimizer_whose_loss_is_scaled(line, record_dir, name):
+    optimizer = SCALING(_unknown(name, UNKNOWN[name])())
+    assert f"in Unknown.{name}, where" in _refusal(line(), record_dir, optimizer)
+
+
+@pytest.mark.parametrize("name", [keras_hooks.LOSS, keras_hooks.APPLY, keras_hooks.FINITE])
+def test_and_that_of_the_scaling_itself(line, record_dir, name):
+    optimizer = _unknown(name, None, base=SCALING)(keras.optimizers.SGD())
+    assert f"has no Unknown.{name}, where" in _refusal(line(), record_dir, optimizer)

@@ -20,7 +20,6 @@ import tensorflow as tf
 from gradgate.training import keras_hooks
 from gradgate.training.activation_kinds import Watched
 
-_CLEAR_LOSSES = "_clear_losses"  # private: the outermost call drops the losses of the one before
 _WRITES = (
     *("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply", "ResourceStridedSlice"),
     *("LookupTableInsert", "LookupTableImport", "LookupTableRemove", "Write", "PyFunc", "EagerPy"),
@@ -42,7 +41,7 @@ class Forward:
     def __init__(self, model: keras.Model, x: Any, watched: Sequence[Watched]) -> None:
         self.calls: collections.Counter[int] = collections.Counter()
         self.activations: list[list[Any]] = [[] for _ in watched]
-        shadows = [(model, _CLEAR_LOSSES, lambda: None)]
+        shadows = [(model, keras_hooks.CLEAR_LOSSES, lambda: None)]
         methods = {(id(each.layer), each.method): i for i, each in enumerate(watched)}
         for layer in keras_hooks.layers_of(model):
             call = self._entering(layer, layer.call)

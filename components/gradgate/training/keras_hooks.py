@@ -24,6 +24,7 @@ APPLY = "apply"  # public: all that one step changes happens inside of it
 GRADIENTS = "_all_reduce_sum_gradients"  # private: sums over replicas, once per real update
 UPDATE = "_backend_update_step"  # private: calls GRADIENTS, then changes the variables
 ASSIGNS = ("assign", "assign_add", "assign_sub")  # public: how an optimizer changes a variable
+CLEAR_LOSSES = "_clear_losses"  # private: a model's call drops the losses of the call before
 FINITE = "check_finite"  # public, of a LossScaleOptimizer: whether the scaled gradients are
 
 _PARAMETERS = {
@@ -72,7 +73,7 @@ class Observer(Protocol):
         """Writes the row of a batch that may not."""
 
     def see_scaled(self, pairs: Pairs, is_finite: tf.Tensor) -> tf.Tensor:
-        """Takes scaled gradients, and whether they are finite; returns whether all replicas' are."""
+        """Takes scaled gradients, and if they are finite; returns if those of all replicas are."""
 
 
 def attach(optimizer: keras.optimizers.Optimizer, observer: Observer, *, conditional: bool) -> None:
@@ -323,13 +324,18 @@ def check_keras(optimizer: keras.optimizers.Optimizer) -> None:
     Raises:
         ValueError: The message names what is missing, and the versions that are known.
     """
-    for name, parameters in _PARAMETERS.items():
-        method = getattr(type(inner_optimizer(optimizer)), name, None)
+    inner = inner_optimizer(optimizer)
+    relied_upon = [(inner, name, parameters) for name, parameters in _PARAMETERS.items()]
+    if inner is not optimizer:
+        names = {LOSS: _PARAMETERS[LOSS], APPLY: _PARAMETERS[APPLY], FINITE: ["self", "grads"]}
+        relied_upon += [(optimizer, name, parameters) for name, parameters in names.items()]
+    for each, name, parameters in relied_upon:
+        method = getattr(type(each), name, None)
         found = None if method is None else list(inspect.signature(method).parameters)
         if found != parameters:
             what = "has no" if found is None else f"takes other arguments ({found}) in"
             raise ValueError(
-                f"instrument: Keras {keras.__version__} {what} {type(optimizer).__name__}.{name},"
+                f"instrument: Keras {keras.__version__} {what} {type(each).__name__}.{name},"
                 " where the steps are observed, so nothing would be measured. Keras 3.8 to 3.15 are"
                 " known to work."
             )
@@ -364,6 +370,11 @@ def container_of(variable: tf.Variable) -> tf.Variable:
         if found is not None:
             return found
     return variable
+
+
+def has_mask(output: Any) -> bool:
+    """Says whether Keras leaves some of the outputs of a model out of its loss."""
+    return getattr(output, "_keras_mask", None) is not None
 
 
 def layers_of(model: keras.Model) -> list[keras.Layer]:

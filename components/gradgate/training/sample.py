@@ -1,6 +1,7 @@
 """A sample: the full statistics of one step, as one row of numbers in the order of `Layout`."""
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -94,12 +95,16 @@ def _without(gradient: Gradient, weight: tf.Tensor, regularizer: Regularizer | N
     """
     if gradient is None or regularizer is None:
         return gradient
+    of_penalty = _gradient_of(regularizer, weight)
+    dense = tf.convert_to_tensor(gradient)
+    return dense if of_penalty is None else dense - tf.cast(of_penalty, dense.dtype)
+
+
+def _gradient_of(regularizer: Regularizer, weight: tf.Tensor) -> tf.Tensor | None:
     with tf.GradientTape() as tape:
         tape.watch(weight)
         penalty = regularizer(weight)
-    of_penalty = tape.gradient(penalty, weight)
-    dense = tf.convert_to_tensor(gradient)
-    return dense if of_penalty is None else dense - tf.cast(of_penalty, dense.dtype)
+    return tape.gradient(penalty, weight)
 
 
 def that_can_be_taken_out(regularizer: Regularizer, variable: Any) -> Regularizer | None:
@@ -117,7 +122,8 @@ def that_can_be_taken_out(regularizer: Regularizer, variable: Any) -> Regularize
         for name, value in getattr(plain, "__dict__", {}).items():
             if tf.is_tensor(value) and not isinstance(value, tf.Variable):
                 vars(plain)[name] = value.numpy()
-        traced = tf.function(plain, autograph=False).get_concrete_function(
+        gradient_of = functools.partial(_gradient_of, plain)
+        traced = tf.function(gradient_of, autograph=False).get_concrete_function(
             tf.TensorSpec(variable.shape, variable.dtype)
         )
     except Exception:  # noqa: BLE001 - whatever somebody's regulariser does, the training goes on

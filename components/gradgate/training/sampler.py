@@ -185,6 +185,7 @@ class Sampler:
         """
         median = self.median.read_value()
         factor = tf.where(halves > median, _MEDIAN_STEP, 1 / _MEDIAN_STEP)
-        # A median that is 0 yet, or NaN, starts anew; NaN is not above anything.
-        self.median.assign(tf.where(median > 0, median * factor, halves), read_value=False)
+        # One that is 0 yet, NaN or infinite starts anew; nothing is above NaN or infinity.
+        is_known = tf.math.is_finite(tf.math.log(median))
+        self.median.assign(tf.where(is_known, median * factor, halves), read_value=False)
         return tf.reduce_any(halves > _SPIKE * median) & (step >= _WARMUP)

@@ -18,7 +18,6 @@ _TRANSPOSED = (
     keras.layers.Conv2DTranspose,
     keras.layers.Conv3DTranspose,
 )
-_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 
 
@@ -58,10 +57,10 @@ def _unit_axes(layer: Any, variable: keras.Variable) -> tuple[int, ...] | None:
     is_depthwise = isinstance(layer, _DEPTHWISE) or variable.name == "depthwise_kernel"
     if is_depthwise:  # [..., channel, multiplier]: a filter each
         return tuple(range(rank - 2))
-    if isinstance(layer, _CONVOLUTIONS):  # [..., input, output]
-        return tuple(range(rank - 1))
     if isinstance(layer, _TRANSPOSED):  # [..., output, input]
         return (*range(rank - 2), rank - 1)
+    if hasattr(layer, "kernel_size"):  # any other convolution: [..., input, output]
+        return tuple(range(rank - 1))
     if isinstance(layer, keras.layers.EinsumDense) and variable.name == "kernel":
         inputs, output = layer.equation.replace("...", "0").split("->")
         kernel = inputs.split(",")[1]
