@@ -327,6 +327,7 @@ def test_batches_of_a_step_that_was_not_taken_yet_are_not_forgotten(tmp_path, re
 def _loop(folder, *, kills=(), resume=False, steps=24):
     """A hand-written loop that saves a checkpoint every 8 steps."""
     set_seed(7)
+    keras.utils.clear_session(free_memory=False)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, name="line")], name="model")
     optimizer = SGD(0.1, momentum=0.9)
     optimizer.build(model.trainable_variables)

@@ -294,6 +294,49 @@ def test_optimizers_are_restored_when_the_guard_is_closed(record_dir):
     assert [set(vars(each)) for each in _named(model).values()] == before
 
 
+@pytest.fixture
+def multi():
+    """Makes what trains the kernel by one optimizer and the bias by another, of newer Keras."""
+    if not hasattr(keras.optimizers, "MultiOptimizer"):
+        pytest.skip("Keras has no MultiOptimizer")
+
+    def make(kernel, bias):
+        chosen = keras.optimizers.OptimizerMap(kernel, {".*/bias": bias})
+        return keras.optimizers.MultiOptimizer(chosen)
+
+    return make
+
+
+@pytest.mark.parametrize("wrap", [lambda each: each, keras.optimizers.LossScaleOptimizer])
+def test_an_optimizer_made_of_others_is_refused_with_what_to_do(line, record_dir, multi, wrap):
+    model = line(optimizer=wrap(multi(SGD(), SGD())))
+    with pytest.raises(ValueError, match=r"(Multi|LossScale)Optimizer takes no steps") as caught:
+        instrument(model, record_dir)
+    assert "takes no steps of its own" in str(caught.value)
+    assert "Name these: instrument(..., optimizers={'adam': adam, 'sgd': sgd})." in str(
+        caught.value
+    )
+
+
+def test_those_that_it_is_made_of_have_their_own_records_and_its_loss(
+    line, record_dir, read, multi
+):
+    kernel, bias = SGD(0.0), SGD(0.0)
+    model = line(optimizer=multi(kernel, bias))
+    with instrument(model, record_dir, optimizers={"kernel": kernel, "bias": bias}):
+        assert "scale_loss" in vars(model.optimizer)
+        model.fit(line.x, line.y, epochs=2, verbose=0)
+    assert "scale_loss" not in vars(model.optimizer)
+    record, steps = read(record_dir)
+    inner = record.optimizers["bias"]
+    # By hand: dL/dw = -12 x [2, 3], dL/db = -12, and the loss is that of both.
+    np.testing.assert_allclose(steps.global_norm, [12 * np.sqrt(13)] * 2, rtol=1e-6)
+    np.testing.assert_allclose(_steps_of(inner).global_norm, [12.0] * 2, rtol=1e-6)
+    for each in (record, inner):
+        assert _steps_of(each).loss.tolist() == [36.0] * 2
+        assert each.card.loss_measured
+
+
 class Penalised(keras.Model):
     """A critic D(x) = d x^2 with a gradient penalty, as in WGAN-GP.
 

@@ -214,6 +214,8 @@ class Guard:
         self._sigterm.release()
         for trail in self.trails:
             trail.detach()
+        if self._made_of_others is not None:
+            keras_hooks.detach(self._made_of_others)
         keras_hooks.unshadow(self._model, "fit", "compute_loss", "save", "save_weights")
         self._model.train_function = None  # what was traced still holds our part of the step
 
@@ -278,6 +280,11 @@ class Guard:
         keras_hooks.shadow(
             model, "compute_loss", observe_loss(first, model, model.compute_loss, keep)
         )
+        own = keras_hooks.compiled_optimizer(model)
+        self._made_of_others = own if own and keras_hooks.takes_no_steps(own) else None
+        if self._made_of_others is not None:
+            probes = [trail.probe for trail in self.trails]
+            keras_hooks.attach_loss(self._made_of_others, probes)
         for name in ("save", "save_weights"):
             keras_hooks.shadow(model, name, self._before_saving(getattr(model, name)))
         model.train_function = None  # one that was traced before would go past the guard

@@ -121,6 +121,18 @@ def is_attached(optimizer: keras.optimizers.Optimizer) -> bool:
     return LOSS in vars(optimizer)
 
 
+def attach_loss(optimizer: keras.optimizers.Optimizer, observers: Sequence[Observer]) -> None:
+    """Lets the loss of every step pass by the observers of those that take an optimizer's steps."""
+    scale_loss = optimizer.scale_loss
+
+    def observed_scale_loss(loss: Any) -> Any:
+        for observer in observers:
+            observer.note_loss(loss)
+        return scale_loss(loss)
+
+    shadow(optimizer, LOSS, observed_scale_loss)
+
+
 class _Step:
     """The observed methods of one optimizer, and what they share."""
 
@@ -301,6 +313,12 @@ def inner_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.O
     """Returns the optimizer that takes the steps: that inside of a LossScaleOptimizer, or it."""
     is_scaling = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     return optimizer.inner_optimizer if is_scaling else optimizer
+
+
+def takes_no_steps(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Says whether others take an optimizer's steps: a MultiOptimizer of newer Keras has them do."""
+    kind = getattr(keras.optimizers, "MultiOptimizer", None)
+    return kind is not None and isinstance(inner_optimizer(optimizer), kind)
 
 
 def compiled_optimizer(model: keras.Model) -> keras.optimizers.Optimizer | None:

@@ -55,6 +55,12 @@ def check_model(
             )
         inner = keras_hooks.inner_optimizer(optimizer)
         _check_optimizer(inner, strategy, is_eager=model.run_eagerly)
+        if keras_hooks.takes_no_steps(optimizer):
+            raise ValueError(
+                f"instrument: {type(optimizer).__name__} takes no steps of its own: it hands each"
+                " variable to one of several optimizers, and each one's steps are a series of their"
+                " own. Name these: instrument(..., optimizers={'adam': adam, 'sgd': sgd})."
+            )
         if keras_hooks.is_attached(optimizer):
             raise ValueError(
                 "instrument: this model's optimizer is instrumented already. Close that guard first"

@@ -9,12 +9,11 @@ import tensorflow as tf
 
 from gradgate.gradients import (
     histograms_of,
-    norms_of,
     sketches_of,
     statistics_of,
     sum_duplicate_rows,
 )
-from gradgate.gradients.sparse import Gradient
+from gradgate.gradients.sparse import Gradient, values_of
 from gradgate.telemetry.batch import HISTOGRAM_BINS, HISTOGRAM_LOWEST, HISTOGRAM_PER_DECADE
 from gradgate.training.layout import SKETCH
 
@@ -70,12 +69,15 @@ def _fields_of(gradient: Gradient, weight: tf.Tensor) -> tf.Tensor:
             bins=HISTOGRAM_BINS,
         )
     )
-    return tf.concat([*statistics_of([gradient]), norms_of([weight]).each, histogram], axis=0)
+    return tf.concat([*statistics_of([gradient]), _norm(weight)[None], histogram], axis=0)
 
 
 @tf.function(autograph=False)
 def _data_fields_of(gradient: Gradient) -> tf.Tensor:
-    return tf.concat([norms_of([gradient]).each, *statistics_of([gradient])[:3]], axis=0)
+    if gradient is None:
+        return tf.zeros([4])
+    norm = _norm(values_of(sum_duplicate_rows(gradient)))
+    return tf.concat([norm[None], *statistics_of([gradient])[:3]], axis=0)
 
 
 @tf.function(autograph=False)
@@ -85,7 +87,12 @@ def _sketch_of(gradient: Gradient) -> tf.Tensor:
 
 @tf.function(autograph=False)
 def _change_norm(new: Gradient, old: tf.Tensor | None) -> tf.Tensor:
-    return norms_of([sum_duplicate_rows(new) if old is None else new - old]).each[0]
+    return _norm(values_of(sum_duplicate_rows(new)) if old is None else new - old)
+
+
+def _norm(values: tf.Tensor) -> tf.Tensor:
+    """Returns the norm, float32 []; one beyond about 1e19 is infinite."""
+    return tf.sqrt(2.0 * tf.nn.l2_loss(tf.cast(values, tf.float32)))
 
 
 def _without(gradient: Gradient, weight: tf.Tensor, regularizer: Regularizer | None) -> Gradient:
