@@ -5,6 +5,14 @@ import pytest
 import tensorflow as tf
 
 
+@pytest.fixture(scope="module", autouse=True)
+def plain_graphs():
+    """Hundreds of tiny graphs, each run once or twice, are not worth optimising first."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 @pytest.fixture(scope="session")
 def dense():
     """Returns a gradient as a NumPy array, duplicate rows of a sparse one summed."""

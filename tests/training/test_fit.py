@@ -64,9 +64,7 @@ def test_a_clip_in_fit_is_the_clip_by_hand(mlp, record_dir):
 
 MODES = [
     {"steps_per_execution": 1},
-    {"steps_per_execution": 3},
     {"steps_per_execution": 5},
-    {"jit_compile": True},
     {"run_eagerly": True},
     {"jit_compile": True, "steps_per_execution": 3},
 ]

@@ -281,7 +281,7 @@ class Guard:
             model, "compute_loss", observe_loss(first, model, model.compute_loss, keep)
         )
         own = keras_hooks.compiled_optimizer(model)
-        self._made_of_others = own if own and keras_hooks.takes_no_steps(own) else None
+        self._made_of_others = own if own is not None and keras_hooks.takes_no_steps(own) else None
         if self._made_of_others is not None:
             probes = [trail.probe for trail in self.trails]
             keras_hooks.attach_loss(self._made_of_others, probes)

@@ -316,7 +316,7 @@ def inner_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.O
 
 
 def takes_no_steps(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Says whether others take an optimizer's steps: a MultiOptimizer of newer Keras has them do."""
+    """Says whether others take an optimizer's steps, as with the MultiOptimizer of newer Keras."""
     kind = getattr(keras.optimizers, "MultiOptimizer", None)
     return kind is not None and isinstance(inner_optimizer(optimizer), kind)
 

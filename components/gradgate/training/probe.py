@@ -22,7 +22,7 @@ from gradgate.training.meter import Meter, Seen
 from gradgate.training.sample import change_norm, that_can_be_taken_out
 from gradgate.training.scope import is_reachable, outside_of_traces, replica, replicas_here
 from gradgate.training.settings import GuardSettings
-from gradgate.training.weights import weights_of
+from gradgate.training.weights import layers_of, weights_of
 
 
 class Probe:
@@ -68,6 +68,7 @@ class Probe:
         self._traced: Traced = {}
         self._seen: Seen | None = None
         self._weights: list[Weight] = []
+        self._layers: list[int] = []  # each variable's
         self._positions: dict[int, int] = {}
         self._replicas = strategy.num_replicas_in_sync
         self._batches = keras_hooks.inner_optimizer(optimizer).gradient_accumulation_steps or 1
@@ -188,17 +189,20 @@ class Probe:
         """Tells a scale that was too great, which is no fault, from a step that has one.
 
         The loss is not scaled yet when it is noted, so one that is not finite is a fault. So is a
-        gradient that is not finite under a scale of 1 or less, which makes nothing greater, and one
-        with a NaN where no gradient has an infinity: an overflow leaves infinities.
+        gradient that is not finite under a scale of 1 or less, which makes nothing greater.
+
+        So is a NaN, without an infinity anywhere, beside a finite gradient of the same layer. What
+        overflows is the gradient of a layer's output, and that spoils all of its variables; but a
+        NaN in its input, which a fused ReLU may hide from the loss, leaves its bias alone. A NaN
+        says nothing by itself: in float16, an LSTM that overflows has no infinity left.
         """
         meter = self._made_meter()
-        positions, gradients = self._in_order(pairs, note=True)
-        del positions
+        _, gradients = self._in_order(pairs, note=True)
         loss, losses = self._peek_loss(), None
         scale = self._scale()
         if self._replicas > 1:
             is_infinite = tf.cast(_any_infinite(gradients), tf.float32)
-            bad = tf.cast(~tf.math.is_finite(norms_of(gradients).each), tf.float32)
+            bad = tf.cast(_are_bad(gradients), tf.float32)
             context = tf.distribute.get_replica_context()
             packed = context.all_reduce(
                 tf.distribute.ReduceOp.SUM,
@@ -211,15 +215,18 @@ class Probe:
             return is_finite
 
         def handle() -> int:
-            has_infinity = _any_infinite(gradients) if self._replicas == 1 else is_infinite[0] > 0
-            is_fault = (scale <= 1.0) | ~has_infinity
+            if self._replicas == 1:
+                is_bad, has_infinity = _are_bad(gradients), _any_infinite(gradients)
+            else:
+                is_bad, has_infinity = bad > 0, is_infinite[0] > 0
+            is_fault = (scale <= 1.0) | ~has_infinity & self._is_layer_divided(is_bad, gradients)
             if loss is not None:
                 is_fault |= ~tf.math.is_finite(loss)
             meter.skips(~is_fault)
             marked = gradients
             if self._replicas > 1:  # a variable is to blame when any replica's gradient is bad
                 marked = [
-                    None if g is None else _with_nan(g, bad[i] > 0) for i, g in enumerate(gradients)
+                    None if g is None else _with_nan(g, is_bad[i]) for i, g in enumerate(gradients)
                 ]
             meter.write_left_out(
                 [None if g is None else _divided(g, scale) for g in marked],
@@ -234,6 +241,15 @@ class Probe:
         tf.cond(is_finite, lambda: 0, handle)
         return is_finite
 
+    def _is_layer_divided(self, is_bad: tf.Tensor, gradients: Sequence[Gradient]) -> tf.Tensor:
+        """Returns bool [], whether some layer has finite gradients and others."""
+        known = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        layers, count = [self._layers[i] for i in known], max(self._layers) + 1
+        bad = tf.cast(tf.gather(is_bad, known), tf.int32)
+        wrong = tf.math.unsorted_segment_sum(bad, layers, count)
+        right = tf.math.unsorted_segment_sum(1 - bad, layers, count)
+        return tf.reduce_any((wrong > 0) & (right > 0))
+
     def _made_meter(self) -> Meter:
         if self.meter is None:
             self.meter = outside_of_traces(self._make_meter)
@@ -243,6 +259,7 @@ class Probe:
         settings, variables = self._settings, self._trained()
         self.variables = len(variables)
         self._weights = weights_of(self._model, variables)
+        self._layers = layers_of(self._model, variables)
         self._positions = {
             id(keras_hooks.tf_variable(variable)): position
             for position, variable in enumerate(variables)
@@ -331,6 +348,11 @@ class Probe:
         loss = self._peek_loss()
         self._losses.pop(replica(), None)
         return loss
+
+
+def _are_bad(gradients: Sequence[Gradient]) -> tf.Tensor:
+    """Returns bool [v], which gradients are not finite."""
+    return ~tf.math.is_finite(norms_of(gradients).each)
 
 
 def _any_infinite(gradients: Sequence[Gradient]) -> tf.Tensor:

@@ -35,14 +35,16 @@ def sample_of(
     """
     pairs = zip(gradients, weights, strict=True)
     numbers = tf.stack([_fields_of(gradient, weight) for gradient, weight in pairs], axis=1)
-    parts = [numbers[:-HISTOGRAM_BINS]]
+    # No slice from the end: it lets Grappler's shape inference fail, and then much of Grappler.
+    numbers, histograms = tf.split(numbers, [-1, HISTOGRAM_BINS])
+    parts = [numbers]
     if regularizers:
         data = [
             _without(gradient, weight, regularizer)
             for gradient, weight, regularizer in zip(gradients, weights, regularizers, strict=True)
         ]
         parts.append(tf.stack([_data_fields_of(gradient) for gradient in data], axis=1))
-    return tf.reshape(tf.concat([*parts, numbers[-HISTOGRAM_BINS:]], axis=0), [-1])
+    return tf.reshape(tf.concat([*parts, histograms], axis=0), [-1])
 
 
 def sketch_of(gradients: Sequence[Gradient]) -> tf.Tensor:

@@ -26,10 +26,7 @@ def weights_of(model: keras.Model, variables: Sequence[keras.Variable]) -> list[
 
     The last layer is the one that holds the last of the variables that is a matrix or more.
     """
-    owners: dict[int, Any] = {}
-    for layer in keras_hooks.layers_of(model):
-        for variable in layer.trainable_variables:
-            owners[id(variable)] = layer  # the innermost comes last
+    owners = _owners(model)
     kernels = [variable for variable in variables if len(variable.shape) > 1]
     last = owners.get(id(kernels[-1])) if kernels else None
     return [
@@ -41,6 +38,22 @@ def weights_of(model: keras.Model, variables: Sequence[keras.Variable]) -> list[
         )
         for variable in variables
     ]
+
+
+def layers_of(model: keras.Model, variables: Sequence[keras.Variable]) -> list[int]:
+    """Returns a number for each variable: the same for those of one layer, from 0."""
+    owners, numbers = _owners(model), dict[int, int]()
+    owned_by = [id(owners.get(id(variable), variable)) for variable in variables]
+    return [numbers.setdefault(owner, len(numbers)) for owner in owned_by]
+
+
+def _owners(model: keras.Model) -> dict[int, Any]:
+    """Returns the layer of each trainable variable, by the variable's id."""
+    owners: dict[int, Any] = {}
+    for layer in keras_hooks.layers_of(model):
+        for variable in layer.trainable_variables:
+            owners[id(variable)] = layer  # the innermost comes last
+    return owners
 
 
 def _is_embedding(layer: Any, variable: keras.Variable) -> bool:
