@@ -276,7 +276,11 @@ def saved_models(tmp_path_factory):
 
     root = tmp_path_factory.mktemp("saved_models")
 
-    layers = [keras.Input((4,)), keras.layers.Dense(8, name="first"), keras.layers.Dense(1)]
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(8, name="first"),
+        keras.layers.Dense(1, name="dense"),
+    ]
     network = keras.Sequential(layers, name="net")
     network.compile("adam", "mse")
     network.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)

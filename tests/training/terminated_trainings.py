@@ -104,12 +104,12 @@ def ignoring(program: Callable[[Note], None]) -> Callable[[Note], None]:
     return run
 
 
-def at_rename(program: Callable[[Note], None], name: str) -> Callable[[Note], None]:
+def while_written(program: Callable[[Note], None], name: str) -> Callable[[Note], None]:
     """Returns the program as one that gets the signal while a file of the record is written."""
 
     def run(note: Note) -> None:
         def hook(event: str, arguments: tuple[object, ...]) -> None:
-            if event == "os.rename" and str(arguments[1]).endswith(name):
+            if event == "open" and str(arguments[0]).endswith(f"{name}.partial"):
                 os.kill(os.getpid(), signal.SIGTERM)
 
         sys.addaudithook(hook)
@@ -148,9 +148,9 @@ def main() -> None:
     run("default", signal_after=13)
     run("resumed", place="default", resume=True)
     run("from outside", send_after=20, epochs=10_000)
-    run("while written", at_rename, "00000.parquet")
+    run("while written", while_written, "00000.parquet")
     run("while traced", is_traced=True)
-    run("while finished", at_rename, "summary.json")
+    run("while finished", while_written, "summary.json")
     run("leaving", with_handler, signal_after=13, around_arguments={"leaves": True})
     run("staying", with_handler, signal_after=13, around_arguments={"leaves": False})
     run("ignoring", ignoring, signal_after=13)

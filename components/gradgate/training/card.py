@@ -12,6 +12,7 @@ import tensorflow as tf
 from gradgate.contracts import ActivationCard, ModelCard, VariableCard, sha256
 from gradgate.gradients import clip_to_config
 from gradgate.training import keras_hooks
+from gradgate.training.scope import strategy_name
 from gradgate.training.settings import GuardSettings
 
 
@@ -63,7 +64,7 @@ def describe(
         on_nonfinite=settings.on_nonfinite,
         statistics_every=settings.statistics_every,
         precision=model.dtype_policy.name,
-        strategy=_strategy_name(strategy),
+        strategy=strategy_name(strategy),
         replicas=strategy.num_replicas_in_sync,
         accumulation_steps=inner.gradient_accumulation_steps or 1,
         loss_scaled=inner is not optimizer,
@@ -100,11 +101,6 @@ def with_former(card: ModelCard, former: ModelCard | None) -> ModelCard:
         "loss_measured": card.loss_measured and former.loss_measured,
     }
     return card.model_copy(update=kept)
-
-
-def _strategy_name(strategy: tf.distribute.Strategy) -> str:
-    name = type(strategy).__name__
-    return "default" if name == "_DefaultDistributionStrategy" else name
 
 
 def nonfinite_weights(variables: Sequence[keras.Variable]) -> dict[str, int]:

@@ -20,6 +20,7 @@ from gradgate.training.context import Status, TrainingContext
 from gradgate.training.inputs import InputKeeper
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.plan import Plan
+from gradgate.training.preconditions import check_fit
 from gradgate.training.probe import observe_loss
 from gradgate.training.settings import GuardSettings
 from gradgate.training.sigterm import Sigterm
@@ -66,6 +67,7 @@ class Guard:
         self.bound: BoundModel | None = None
         self.trails: list[Trail] = []
         self._model, self._given_constant_loss = model, constant_loss
+        self._strategy = strategy
         self._context, self._owns_context = context, owns_context
         self._eager_steps, self._fit_failed = 0, False
         self._is_released = False
@@ -93,7 +95,7 @@ class Guard:
                     on_eager_step=self._count_eager_step,
                 )
             )
-        self._attach(strategy)
+        self._attach()
 
     @property
     def steps(self) -> int:
@@ -268,13 +270,11 @@ class Guard:
             self._is_released = True
             self.detach()
 
-    def _attach(self, strategy: tf.distribute.Strategy) -> None:
+    def _attach(self) -> None:
         model, first = self._model, self.trails[0].probe
-        fit = fit_with(
-            DrainCallback(self), model.fit, before=self._check_optimizer, after=self._end_fit
-        )
+        fit = fit_with(DrainCallback(self), model.fit, before=self._check_fit, after=self._end_fit)
         keras_hooks.shadow(model, "fit", fit)
-        if self.settings.statistics_every and strategy.num_replicas_in_sync == 1:
+        if self.settings.statistics_every and self._strategy.num_replicas_in_sync == 1:
             self._keeper = InputKeeper()
         keep = None if self._keeper is None else self._keeper.keep
         keras_hooks.shadow(
@@ -354,7 +354,8 @@ class Guard:
         now = self._model.optimizer if self._watches_own else self.trails[0].optimizer
         return not any(now is trail.optimizer for trail in self.trails)
 
-    def _check_optimizer(self) -> None:
+    def _check_fit(self) -> None:
+        check_fit(self._strategy)
         if self._is_compiled_again():
             raise ValueError(f"gradgate: {self._compiled_again()}")
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from gradgate.telemetry.writer import OPTIMIZER_NAME
 from gradgate.training import keras_hooks
+from gradgate.training.scope import replicas_here, strategy_name
 
 _OWN_CLIPS = {
     "clipnorm": "ClipByNorm(max_norm={})",
@@ -80,6 +81,20 @@ def check_model(
         )
 
 
+def check_fit(strategy: tf.distribute.Strategy) -> None:
+    """Refuses a `fit` that Keras itself cannot run.
+
+    Raises:
+        ValueError: If there are other workers; the message says what to do instead.
+    """
+    if replicas_here(strategy) < strategy.num_replicas_in_sync:
+        raise ValueError(
+            f"gradgate: model.fit with several workers under {strategy_name(strategy)}: Keras"
+            " itself fails there, with or without gradgate. Write the loop by hand:"
+            " strategy.run(step), with optimizer.apply_gradients in the step."
+        )
+
+
 def check_is_model(model: Any) -> None:
     """Refuses what is no Keras 3 model on TensorFlow.
 
@@ -100,8 +115,8 @@ def check_is_model(model: Any) -> None:
 
 
 def _check_strategy(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
-    name = type(strategy).__name__
-    if name not in ("_DefaultDistributionStrategy", *_KNOWN_STRATEGIES):
+    name = strategy_name(strategy)
+    if name not in ("default", *_KNOWN_STRATEGIES):
         raise ValueError(
             f"instrument: the model trains under {name}, which is not measured. Known are"
             f" {', '.join(_KNOWN_STRATEGIES)}, and none."
@@ -117,7 +132,7 @@ def _check_strategy(model: keras.Model, strategy: tf.distribute.Strategy) -> Non
 def _check_optimizer(
     optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy, *, is_eager: bool
 ) -> None:
-    name = type(strategy).__name__
+    name = strategy_name(strategy)
     for setting, remedy in _CONDITIONAL.items():
         value = getattr(optimizer, setting)
         if not value or name not in _MERGING:

@@ -8,6 +8,11 @@ import tensorflow as tf
 
 Made = TypeVar("Made")
 
+_STRATEGY_NAMES = {  # of classes that are called otherwise in `tf.distribute`
+    "_DefaultDistributionStrategy": "default",
+    "CollectiveAllReduceStrategy": "MultiWorkerMirroredStrategy",
+}
+
 
 def is_reachable(value: Any) -> bool:
     """Says whether the code that is traced now, or run eagerly, can use a value.
@@ -48,6 +53,12 @@ def replicas_here(strategy: tf.distribute.Strategy) -> int:
     if strategy.num_replicas_in_sync == 1:
         return 1
     return max(1, len(strategy.extended.worker_devices))
+
+
+def strategy_name(strategy: tf.distribute.Strategy) -> str:
+    """Returns the name that people know a strategy by; "default" is that of none."""
+    name = type(strategy).__name__
+    return _STRATEGY_NAMES.get(name, name)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
