@@ -49,6 +49,12 @@ def read():
     return read_all
 
 
+def built(model):
+    """Makes the slots of the optimizer, so that a fit traces its step once and not twice."""
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
 @pytest.fixture
 def line(xla):
     """One weight and one bias that learn y = w.x + b by SGD, from zero.
@@ -64,7 +70,7 @@ def line(xla):
         )
         optimizer = optimizer or keras.optimizers.SGD(learning_rate)
         model.compile(optimizer, loss="mean_squared_error", **xla(**compile_arguments))
-        return model
+        return built(model)
 
     make.x = np.float32([[2.0, 3.0]])
     make.y = np.float32([[6.0]])
@@ -86,7 +92,7 @@ def mlp(xla):
             name="mlp",
         )
         model.compile(optimizer=optimizer, loss=loss, **xla(**compile_arguments))
-        return model
+        return built(model)
 
     random = np.random.default_rng(3)
     make.x = random.normal(size=(64, 4)).astype(np.float32)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradgate.training import keras_hooks, set_seed
+from gradgate.training import set_seed
 from gradgate.training.activations import LOOKS, ActivationProbe
+from gradgate.training.hooks import names
 
 L = keras.layers
 NAN = np.float32("nan")
@@ -338,7 +339,7 @@ def test_nothing_is_left_on_the_model_or_in_its_file(tmp_path):
     model = _noisy_model(is_global=False)
     x = np.ones((4, 4), np.float32)
     model(x)
-    layers = keras_hooks.layers_of(model)
+    layers = names.layers_of(model)
     before = [dict(vars(layer)) for layer in layers]
     losses = [loss.numpy() for loss in model.losses]
     variables = [variable.numpy() for variable in model.variables]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradgate.training import instrument
-from gradgate.training.keras_hooks import APPLY, ASSIGNS, GRADIENTS, LOSS, UPDATE
+from gradgate.training.hooks.names import APPLY, ASSIGNS, GRADIENTS, LOSS, UPDATE
 
 ALWAYS = {LOSS, GRADIENTS, UPDATE, *ASSIGNS, "fit", "compute_loss", "save", "save_weights"}
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradgate.training import keras_hooks
-from gradgate.training.inputs import InputKeeper
+from gradgate.training.activations.inputs import InputKeeper
+from gradgate.training.hooks.shadow import shadow
 
 
 def _step(keeper, *, batch=None, shape=(), dtype=tf.float32, **kwargs):
@@ -110,9 +110,9 @@ def test_other_shapes_in_a_later_trace_leave_what_is_kept():
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("steps", [1, 3])
-def test_it_keeps_inside_of_the_training_step(steps, jit_compile):
+def test_it_keeps_inside_of_the_training_step(xla, steps, jit_compile):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", steps_per_execution=steps, jit_compile=jit_compile)
+    model.compile("sgd", "mse", steps_per_execution=steps, **xla(jit_compile=jit_compile))
     keeper, compute_loss, traces = InputKeeper(), model.compute_loss, []
 
     def keeping_compute_loss(x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -121,7 +121,7 @@ def test_it_keeps_inside_of_the_training_step(steps, jit_compile):
             keeper.keep(x)
         return compute_loss(x, y, y_pred, sample_weight, training=training)
 
-    keras_hooks.shadow(model, "compute_loss", keeping_compute_loss)
+    shadow(model, "compute_loss", keeping_compute_loss)
     x = np.arange(48, dtype=np.float32).reshape(24, 2)
     model.fit(x, x[:, :1], batch_size=4, epochs=2, shuffle=False, verbose=0)
     np.testing.assert_array_equal(keeper.rows(), x[-4:])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradgate.training import instrument, keras_hooks
+from gradgate.training import hooks, instrument
+from gradgate.training.hooks import names
 
 OPTIMIZER = keras.optimizers.Optimizer
 SCALING = keras.optimizers.LossScaleOptimizer
@@ -30,10 +31,10 @@ def test_this_keras_is_known():
     assert 8 <= minor <= 15, "read the optimizer and the trainer of this Keras, then widen this"
 
 
-def test_no_other_file_of_the_room_names_what_is_private_in_keras():
+def test_no_other_file_of_the_rooms_names_what_is_private_in_keras():
     """A name of our own is reached through `self`; one of Keras through anything else."""
     found = []
-    for path in sorted(Path(keras_hooks.__file__).parent.glob("*.py")):
+    for path in sorted(Path(names.__file__).parents[1].rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
@@ -41,7 +42,7 @@ def test_no_other_file_of_the_room_names_what_is_private_in_keras():
             else:
                 is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
                 is_private = is_text and re.fullmatch(r"_[a-z]+(_[a-z]+)+", node.value)
-            if is_private and path.name != "keras_hooks.py":
+            if is_private and path != Path(names.__file__):
                 found.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
     assert found == []
 
@@ -51,36 +52,34 @@ def test_no_other_file_of_the_room_names_what_is_private_in_keras():
 
 def test_the_names_that_are_shadowed_exist_and_take_what_is_expected():
     step = ["self", "grads", "trainable_variables"]
-    assert _parameters(getattr(OPTIMIZER, keras_hooks.LOSS)) == ["self", "loss"]
-    assert _parameters(getattr(OPTIMIZER, keras_hooks.GRADIENTS)) == ["self", "grads_and_vars"]
-    assert _parameters(getattr(OPTIMIZER, keras_hooks.APPLY)) == step
-    assert _parameters(getattr(OPTIMIZER, keras_hooks.UPDATE)) == [*step, "learning_rate"]
-    for name in keras_hooks.ASSIGNS:
+    assert _parameters(getattr(OPTIMIZER, names.LOSS)) == ["self", "loss"]
+    assert _parameters(getattr(OPTIMIZER, names.GRADIENTS)) == ["self", "grads_and_vars"]
+    assert _parameters(getattr(OPTIMIZER, names.APPLY)) == step
+    assert _parameters(getattr(OPTIMIZER, names.UPDATE)) == [*step, "learning_rate"]
+    for name in names.ASSIGNS:
         assert _parameters(getattr(OPTIMIZER, name)) == ["self", "variable", "value"]
-    assert _parameters(getattr(SCALING, keras_hooks.FINITE)) == ["self", "grads"]
-    assert _parameters(getattr(SCALING, keras_hooks.APPLY)) == step
-    assert _parameters(getattr(SCALING, keras_hooks.LOSS)) == ["self", "loss"]
+    assert _parameters(getattr(SCALING, names.FINITE)) == ["self", "grads"]
+    assert _parameters(getattr(SCALING, names.APPLY)) == step
+    assert _parameters(getattr(SCALING, names.LOSS)) == ["self", "loss"]
 
 
 def test_keras_calls_them_on_the_instance():
     step = _source(keras.Model.train_step)
-    assert f"self.optimizer.{keras_hooks.LOSS}(loss)" in step
+    assert f"self.optimizer.{names.LOSS}(loss)" in step
     assert "self.optimizer.apply_gradients(" in step
-    assert f"self.{keras_hooks.APPLY}(grads, trainable_variables)" in _source(
-        OPTIMIZER.apply_gradients
-    )
-    update = _source(getattr(OPTIMIZER, keras_hooks.UPDATE))
-    assert f"self.{keras_hooks.GRADIENTS}(grads_and_vars)" in update
+    assert f"self.{names.APPLY}(grads, trainable_variables)" in _source(OPTIMIZER.apply_gradients)
+    update = _source(getattr(OPTIMIZER, names.UPDATE))
+    assert f"self.{names.GRADIENTS}(grads_and_vars)" in update
     inner = _source(OPTIMIZER._backend_apply_gradients)
     # Once for a step of one batch, once for one of several.
-    assert inner.count(f"self.{keras_hooks.UPDATE}(") == 2
+    assert inner.count(f"self.{names.UPDATE}(") == 2
 
 
 def test_gradients_are_summed_before_replicas_merge():
-    update = _source(getattr(OPTIMIZER, keras_hooks.UPDATE))
-    assert update.index(keras_hooks.GRADIENTS) < update.index("maybe_merge_call")
-    assert "ReduceOp.SUM" in _source(getattr(OPTIMIZER, keras_hooks.GRADIENTS))
-    assert isinstance(keras_hooks.no_merge_call(), bool)
+    update = _source(getattr(OPTIMIZER, names.UPDATE))
+    assert update.index(names.GRADIENTS) < update.index("maybe_merge_call")
+    assert "ReduceOp.SUM" in _source(getattr(OPTIMIZER, names.GRADIENTS))
+    assert isinstance(names.no_merge_call(), bool)
 
 
 def test_everything_that_a_step_changes_happens_inside_of_apply():
@@ -91,7 +90,7 @@ def test_everything_that_a_step_changes_happens_inside_of_apply():
     assert "scale = self.loss_scale_factor" in source
     assert "if scale is not None:" in source
     inner = _source(OPTIMIZER._backend_apply_gradients)
-    for part in ("_apply_weight_decay", keras_hooks.UPDATE, "_moving_average"):
+    for part in ("_apply_weight_decay", names.UPDATE, "_moving_average"):
         assert part in inner
 
 
@@ -114,27 +113,27 @@ def test_every_optimizer_changes_its_variables_by_a_method_of_its_own(kind):
         for name, function in vars(each).items()
         if inspect.isfunction(function) and name not in ("build", "__init__", "_apply_weight_decay")
     )
-    assert any(f"self.{name}(" in source for name in keras_hooks.ASSIGNS)
+    assert any(f"self.{name}(" in source for name in names.ASSIGNS)
     assert not re.search(r"\bvariable\.(assign|scatter)", source)
 
 
 def test_every_optimizer_is_known():
     for kind in OPTIMIZERS:
-        keras_hooks.check_keras(kind())
-        keras_hooks.check_keras(SCALING(kind()))
-        assert not keras_hooks.takes_no_steps(kind())
+        names.check_keras(kind())
+        names.check_keras(SCALING(kind()))
+        assert not names.takes_no_steps(kind())
 
 
 # What is read.
 
 
 def test_a_loss_scale_optimizer_asks_its_instance_whether_gradients_are_finite():
-    assert f"self.{keras_hooks.FINITE}(grads)" in _source(SCALING._common_apply)
+    assert f"self.{names.FINITE}(grads)" in _source(SCALING._common_apply)
     # With several replicas, of each one of them; and it believes the first.
-    assert f"self.{keras_hooks.FINITE}, args=(grads,)" in _source(SCALING._tf_apply)
+    assert f"self.{names.FINITE}, args=(grads,)" in _source(SCALING._tf_apply)
     inner = keras.optimizers.SGD()
-    assert keras_hooks.inner_optimizer(SCALING(inner)) is inner
-    assert keras_hooks.inner_optimizer(inner) is inner
+    assert names.inner_optimizer(SCALING(inner)) is inner
+    assert names.inner_optimizer(inner) is inner
 
 
 def test_the_scale_is_a_variable_from_the_first_step_on():
@@ -147,19 +146,19 @@ def test_the_scale_is_a_variable_from_the_first_step_on():
 def test_steps_are_counted_where_a_checkpoint_restores_them(wrap):
     optimizer, variable = wrap(keras.optimizers.SGD()), keras.Variable([1.0])
     optimizer.build([variable])
-    assert keras_hooks.steps_taken(optimizer) == 0
+    assert names.steps_taken(optimizer) == 0
     optimizer.apply([tf.constant([1.0])], [variable])
-    assert keras_hooks.steps_taken(optimizer) == 1
-    assert [one is variable for one in keras_hooks.trained_variables(optimizer)] == [True]
-    counter = keras_hooks.inner_optimizer(optimizer).iterations
+    assert names.steps_taken(optimizer) == 1
+    assert [one is variable for one in names.trained_variables(optimizer)] == [True]
+    counter = names.inner_optimizer(optimizer).iterations
     assert any(counter is each for each in optimizer.variables)
 
 
 def test_a_model_has_an_optimizer_once_it_is_compiled():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    assert keras_hooks.compiled_optimizer(model) is None
+    assert names.compiled_optimizer(model) is None
     model.compile("sgd")
-    assert keras_hooks.compiled_optimizer(model) is model.optimizer
+    assert names.compiled_optimizer(model) is model.optimizer
 
 
 def test_the_loss_is_computed_on_the_instance():
@@ -185,27 +184,27 @@ def test_what_is_regularised_is_known_by_the_variable():
 def test_a_model_is_listed_before_its_layers():
     inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model = keras.Sequential([keras.Input((2,)), inner])
-    layers = keras_hooks.layers_of(model)
+    layers = names.layers_of(model)
     assert layers.index(model) < layers.index(inner) < layers.index(inner.layers[0])
 
 
 def test_the_losses_of_the_call_before_are_cleared_on_the_instance():
-    assert f"self.{keras_hooks.CLEAR_LOSSES}()" in _source(keras.layers.Layer)
+    assert f"self.{names.CLEAR_LOSSES}()" in _source(keras.layers.Layer)
 
 
 def test_a_mask_is_seen_on_what_a_model_gives():
     words = np.int32([[1, 0]])
     for mask_zero in (True, False):
         output = keras.layers.Embedding(2, 1, mask_zero=mask_zero)(words)
-        assert keras_hooks.has_mask(output) is mask_zero
+        assert names.has_mask(output) is mask_zero
 
 
 def test_a_variable_of_one_replica_knows_that_of_all():
     variable = keras.Variable([1.0])
-    inside = keras_hooks.tf_variable(variable)
-    assert inside is keras_hooks.tf_variable(variable)
-    assert keras_hooks.container_of(inside) is inside  # there is one replica
-    assert keras_hooks.tf_variable(inside) is inside
+    inside = names.tf_variable(variable)
+    assert inside is names.tf_variable(variable)
+    assert names.container_of(inside) is inside  # there is one replica
+    assert names.tf_variable(inside) is inside
 
 
 # What is put in their place.
@@ -251,14 +250,14 @@ def test_what_is_attached_is_seen_in_order_and_detached(conditional, scaling):
     variable, observer = keras.Variable([5.0]), Passing()
     optimizer.build([variable])
     before = [set(vars(each)) for each in (optimizer, inner)]
-    keras_hooks.attach(optimizer, observer, conditional=conditional)
-    assert keras_hooks.is_attached(optimizer)
+    hooks.attach(optimizer, observer, conditional=conditional)
+    assert hooks.is_attached(optimizer)
     scale = optimizer.scale_loss(tf.constant(1.0))
     optimizer.apply([tf.constant([2.0]) * scale], [variable])
     assert observer.seen == ([STEP[0], "see_scaled", *STEP[1:]] if scaling else STEP)
     assert variable.numpy() == [3.0]
-    keras_hooks.detach(optimizer)
-    assert not keras_hooks.is_attached(optimizer)
+    hooks.detach(optimizer)
+    assert not hooks.is_attached(optimizer)
     assert [set(vars(each)) for each in (optimizer, inner)] == before
     optimizer.apply([tf.constant([2.0]) * scale], [variable])
     assert variable.numpy() == [1.0]
@@ -273,11 +272,11 @@ def _unknown(name, method, base=keras.optimizers.SGD):
 
 
 UNKNOWN = {
-    keras_hooks.LOSS: lambda self, loss, step: loss,
-    keras_hooks.APPLY: lambda self, grads_and_vars: None,
-    keras_hooks.GRADIENTS: lambda self, grads: grads,
-    keras_hooks.UPDATE: lambda self, grads, trainable_variables: None,
-    **{name: lambda self, variable: None for name in keras_hooks.ASSIGNS},
+    names.LOSS: lambda self, loss, step: loss,
+    names.APPLY: lambda self, grads_and_vars: None,
+    names.GRADIENTS: lambda self, grads: grads,
+    names.UPDATE: lambda self, grads, trainable_variables: None,
+    **{name: lambda self, variable: None for name in names.ASSIGNS},
 }
 
 
@@ -308,13 +307,13 @@ def test_a_method_that_is_missing_is_refused_by_name(line, record_dir, name):
     assert f"instrument: Keras {keras.__version__} has no Unknown.{name}, where" in text
 
 
-@pytest.mark.parametrize("name", [keras_hooks.GRADIENTS, keras_hooks.UPDATE])
+@pytest.mark.parametrize("name", [names.GRADIENTS, names.UPDATE])
 def test_so_is_that_of_an_optimizer_whose_loss_is_scaled(line, record_dir, name):
     optimizer = SCALING(_unknown(name, UNKNOWN[name])())
     assert f"in Unknown.{name}, where" in _refusal(line(), record_dir, optimizer)
 
 
-@pytest.mark.parametrize("name", [keras_hooks.LOSS, keras_hooks.APPLY, keras_hooks.FINITE])
+@pytest.mark.parametrize("name", [names.LOSS, names.APPLY, names.FINITE])
 def test_and_that_of_the_scaling_itself(line, record_dir, name):
     optimizer = _unknown(name, None, base=SCALING)(keras.optimizers.SGD())
     assert f"has no Unknown.{name}, where" in _refusal(line(), record_dir, optimizer)

@@ -69,7 +69,8 @@ class ActivationBatch:
         dead_fraction: float32 [p, a], units (last axis) whose output was 0 on all examples of the
             last 8 passes; NaN before there were 8, and for activations that have no zero side.
         saturated_fraction: float32 [p, a], outputs of a sigmoid with |z| > 5 and of a tanh with
-            |z| > 3, z being what goes into it; NaN for other activations.
+            |z| > 3, z being what goes into it; NaN for other activations, and for what the
+            model itself gives out, where it is confidence.
     """
 
     step: Ints

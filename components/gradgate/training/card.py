@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gradgate.contracts import ActivationCard, ModelCard, VariableCard, sha256
 from gradgate.gradients import clip_to_config
-from gradgate.training import keras_hooks
+from gradgate.training.hooks import names
 from gradgate.training.scope import strategy_name
 from gradgate.training.settings import GuardSettings
 
@@ -46,7 +46,7 @@ def describe(
         depths: Place of each layer in the forward pass, by its name; None when not seen.
     """
     owners = _owners(model)
-    inner = keras_hooks.inner_optimizer(optimizer)
+    inner = names.inner_optimizer(optimizer)
     cards = [
         _variable(variable, owners, has_gradient=bool(has))
         for variable, has in zip(variables, has_gradient, strict=True)
@@ -108,7 +108,7 @@ def nonfinite_weights(variables: Sequence[keras.Variable]) -> dict[str, int]:
     return {
         variable.path: int(tf.math.count_nonzero(~tf.math.is_finite(variable.value)))
         for variable in variables
-        if keras_hooks.tf_variable(variable).dtype.is_floating
+        if names.tf_variable(variable).dtype.is_floating
     }
 
 
@@ -148,7 +148,7 @@ def _owners(model: keras.Model) -> dict[int, tuple[str, Any]]:
     """
     owners: dict[int, tuple[str, Any]] = {}
     cell_names: dict[int, str] = {}
-    for layer in keras_hooks.layers_of(model):
+    for layer in names.layers_of(model):
         if isinstance(layer, keras.layers.RNN):
             for cell in (layer.cell, *getattr(layer.cell, "cells", ())):
                 cell_names[id(cell)] = layer.name

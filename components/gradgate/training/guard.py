@@ -7,26 +7,22 @@ from types import TracebackType
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from gradgate.contracts import BoundModel, Manifest, ModelCard, mark_and_bind
-from gradgate.telemetry.batch import ActivationBatch
-from gradgate.training import keras_hooks
-from gradgate.training.activations import ActivationProbe
+from gradgate.training import hooks
+from gradgate.training.activations import Looks
 from gradgate.training.callback import DrainCallback, fit_with
 from gradgate.training.context import Status, TrainingContext
-from gradgate.training.inputs import InputKeeper
+from gradgate.training.hooks import names
+from gradgate.training.hooks.shadow import shadow, unshadow
 from gradgate.training.labels import LabelStatistics
+from gradgate.training.observed_loss import observe_loss
 from gradgate.training.plan import Plan
 from gradgate.training.preconditions import check_fit
-from gradgate.training.probe import observe_loss
 from gradgate.training.settings import GuardSettings
 from gradgate.training.sigterm import Sigterm
 from gradgate.training.trail import Trail
-
-_LOOKS = 10  # times `statistics_every`: steps between two looks at the activations
 
 
 class Guard:
@@ -71,13 +67,11 @@ class Guard:
         self._context, self._owns_context = context, owns_context
         self._eager_steps, self._fit_failed = 0, False
         self._is_released = False
-        self._keeper: InputKeeper | None = None
-        self._activations: ActivationProbe | None = None
-        self._looked_at = 0
-        own = keras_hooks.compiled_optimizer(model)
+        own = names.compiled_optimizer(model)
         self._watches_own = any(each is own for each in optimizers.values())
         context.attach(self)
         planned = context.planned_steps if planned_steps is None else planned_steps
+        has_looks = settings.statistics_every and strategy.num_replicas_in_sync == 1
         for name, optimizer in optimizers.items():
             is_first = not self.trails
             labels = LabelStatistics.of(model) if is_first and constant_loss is None else None
@@ -90,6 +84,9 @@ class Guard:
                     settings=settings,
                     strategy=strategy,
                     labels=labels if model.compiled else None,
+                    looks=Looks(model, settings.statistics_every)
+                    if is_first and has_looks
+                    else None,
                     writer=context.writer_for(name),
                     planned_steps=planned if is_first else None,
                     on_eager_step=self._count_eager_step,
@@ -145,8 +142,10 @@ class Guard:
             return self.steps
         with self.undisturbed():
             for trail in self.trails:
-                look = self._look(is_epoch_end) if trail is self.trails[0] else None
-                trail.read(lambda card, batch, t=trail: self._context.write(t, card, batch), look)
+                trail.read(
+                    lambda card, batch, t=trail: self._context.write(t, card, batch),
+                    is_epoch_end=is_epoch_end,
+                )
                 if trail.stopped_because and self.status == "completed":
                     self.status, self.status_message = "stopped", trail.stopped_because
         return self.steps
@@ -156,8 +155,7 @@ class Guard:
         with self.undisturbed():
             self.flush()
             for trail in self.trails:
-                is_first = trail is self.trails[0]
-                trail.save_checkpoint(self._looks_so_far() if is_first else {})
+                trail.save_checkpoint()
 
     def secure(self) -> None:
         """Reads what the device holds, and brings it to the disk at once."""
@@ -217,8 +215,8 @@ class Guard:
         for trail in self.trails:
             trail.detach()
         if self._made_of_others is not None:
-            keras_hooks.detach(self._made_of_others)
-        keras_hooks.unshadow(self._model, "fit", "compute_loss", "save", "save_weights")
+            hooks.detach(self._made_of_others)
+        unshadow(self._model, "fit", "compute_loss", "save", "save_weights")
         self._model.train_function = None  # what was traced still holds our part of the step
 
     # What the rest of this room calls.
@@ -272,28 +270,25 @@ class Guard:
 
     def _attach(self) -> None:
         model, first = self._model, self.trails[0].probe
-        fit = fit_with(DrainCallback(self), model.fit, before=self._check_fit, after=self._end_fit)
-        keras_hooks.shadow(model, "fit", fit)
-        if self.settings.statistics_every and self._strategy.num_replicas_in_sync == 1:
-            self._keeper = InputKeeper()
-        keep = None if self._keeper is None else self._keeper.keep
-        keras_hooks.shadow(
-            model, "compute_loss", observe_loss(first, model, model.compute_loss, keep)
-        )
-        own = keras_hooks.compiled_optimizer(model)
-        self._made_of_others = own if own is not None and keras_hooks.takes_no_steps(own) else None
+        fit = fit_with(DrainCallback(self), model.fit, before=self._begin_fit, after=self._end_fit)
+        shadow(model, "fit", fit)
+        looks = self.trails[0].looks
+        keep = None if looks is None else looks.keep
+        shadow(model, "compute_loss", observe_loss(first, model, model.compute_loss, keep))
+        own = names.compiled_optimizer(model)
+        self._made_of_others = own if own is not None and names.takes_no_steps(own) else None
         if self._made_of_others is not None:
             probes = [trail.probe for trail in self.trails]
-            keras_hooks.attach_loss(self._made_of_others, probes)
+            hooks.attach_loss(self._made_of_others, probes)
         for name in ("save", "save_weights"):
-            keras_hooks.shadow(model, name, self._before_saving(getattr(model, name)))
+            shadow(model, name, self._before_saving(getattr(model, name)))
         model.train_function = None  # one that was traced before would go past the guard
         self._sigterm = Sigterm(self.secure)
 
     def _variables_of(self, optimizer: keras.optimizers.Optimizer) -> Any:
-        if optimizer is keras_hooks.compiled_optimizer(self._model):
+        if optimizer is names.compiled_optimizer(self._model):
             return lambda: self._model.trainable_variables
-        return lambda: keras_hooks.trained_variables(optimizer) if optimizer.built else []
+        return lambda: names.trained_variables(optimizer) if optimizer.built else []
 
     def _trail(self, name: str | None) -> Trail:
         for trail in self.trails:
@@ -301,47 +296,6 @@ class Guard:
                 return trail
         names = ", ".join(trail.name for trail in self.trails)
         raise ValueError(f"Guard: there is no optimizer '{name}'; those that there are: {names}.")
-
-    def _look(self, is_epoch_end: bool) -> Any:  # noqa: FBT001 - private
-        """Returns what looks at the activations once steps were read, if it is time."""
-        keeper = self._keeper
-        if keeper is None:
-            return None
-
-        def look(steps: int) -> ActivationBatch | None:
-            if self._activations is None:
-                self._activations = ActivationProbe(self._model)
-                self._activations.restore(self.trails[0].restored)
-                self._looked_at = int(self.trails[0].restored.get("looked_at", 0))
-            is_due = (
-                is_epoch_end or steps - self._looked_at >= _LOOKS * self.settings.statistics_every
-            )
-            rows = keeper.rows() if is_due else None
-            if rows is None:
-                return None
-            probe = self._activations
-            seen = probe.look(rows)
-            if seen is None:
-                return None
-            self._looked_at = steps
-            self.trails[0].extra = {"activations": probe.cards, "depths": probe.depths}
-            if not probe.cards:
-                return None
-            zero, dead, saturated = (np.asarray(each, np.float32)[None] for each in seen)
-            return ActivationBatch(
-                step=np.array([steps - 1], np.int64),
-                zero_fraction=zero,
-                dead_fraction=dead,
-                saturated_fraction=saturated,
-            )
-
-        return look
-
-    def _looks_so_far(self) -> dict[str, NDArray[Any]]:
-        """Returns what a resumed training needs to go on looking at the activations."""
-        if self._activations is None:
-            return {}
-        return {**self._activations.state(), "looked_at": np.array(self._looked_at)}
 
     def _before_saving(self, save: Any) -> Any:
         def noted_save(*args: Any, **kwargs: Any) -> Any:
@@ -354,10 +308,12 @@ class Guard:
         now = self._model.optimizer if self._watches_own else self.trails[0].optimizer
         return not any(now is trail.optimizer for trail in self.trails)
 
-    def _check_fit(self) -> None:
+    def _begin_fit(self) -> None:
         check_fit(self._strategy)
         if self._is_compiled_again():
             raise ValueError(f"gradgate: {self._compiled_again()}")
+        if self._watches_own:
+            names.build_optimizer(self._model)
 
     def _compiled_again(self) -> str:
         return (

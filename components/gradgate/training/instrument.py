@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 
 from gradgate.gradients import Clip
-from gradgate.training import keras_hooks
 from gradgate.training.context import TrainingContext
 from gradgate.training.guard import Guard
+from gradgate.training.hooks import names
 from gradgate.training.preconditions import check_is_model, check_model
 from gradgate.training.scope import is_chief
 from gradgate.training.seed import set_seed
@@ -123,7 +123,7 @@ def _named(
 ) -> dict[str, keras.optimizers.Optimizer]:
     """Returns the optimizers to observe, by name; a single one has none."""
     if optimizers is None:
-        own = keras_hooks.compiled_optimizer(model)
+        own = names.compiled_optimizer(model)
         return {} if own is None else {"": own}
     if isinstance(optimizers, Mapping):
         return dict(optimizers)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.training import keras_hooks
+from gradgate.training.hooks import names
 from gradgate.training.scope import is_reachable, outside_of_traces, replica
 
 _KINDS = {
@@ -148,7 +148,7 @@ class LabelStatistics:
     def _columns(self, y: Any, y_pred: Any, sample_weight: Any) -> int | None:
         """Returns the width of a target, k; None for labels that are not understood."""
         shape, labels = getattr(y_pred, "shape", None), getattr(y, "shape", None)
-        if shape is None or labels is None or keras_hooks.has_mask(y_pred):
+        if shape is None or labels is None or names.has_mask(y_pred):
             return None
         shape, labels = tuple(shape), tuple(labels)
         if sample_weight is not None:

@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from gradgate.telemetry.writer import OPTIMIZER_NAME
-from gradgate.training import keras_hooks
+from gradgate.training import hooks
+from gradgate.training.hooks import names
 from gradgate.training.scope import replicas_here, strategy_name
 
 _OWN_CLIPS = {
@@ -54,20 +55,20 @@ def check_model(
                 "instrument: expected an optimizer of Keras 3, got"
                 f" {type(optimizer).__module__}.{type(optimizer).__name__}."
             )
-        inner = keras_hooks.inner_optimizer(optimizer)
+        inner = names.inner_optimizer(optimizer)
         _check_optimizer(inner, strategy, is_eager=model.run_eagerly)
-        if keras_hooks.takes_no_steps(optimizer):
+        if names.takes_no_steps(optimizer):
             raise ValueError(
                 f"instrument: {type(optimizer).__name__} takes no steps of its own: it hands each"
                 " variable to one of several optimizers, and each one's steps are a series of their"
                 " own. Name these: instrument(..., optimizers={'adam': adam, 'sgd': sgd})."
             )
-        if keras_hooks.is_attached(optimizer):
+        if hooks.is_attached(optimizer):
             raise ValueError(
                 "instrument: this model's optimizer is instrumented already. Close that guard first"
                 " (guard.close(), or leave its `with` block); one guard sees all of its steps."
             )
-        keras_hooks.check_keras(optimizer)
+        names.check_keras(optimizer)
     for name in optimizers if len(optimizers) > 1 else ():
         if not (isinstance(name, str) and OPTIMIZER_NAME.fullmatch(name)):
             raise ValueError(

@@ -4,7 +4,7 @@ Its methods run while TensorFlow traces the step (or, eagerly, in every step), s
 Python state of one trace, and what they compute is part of the graph.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,19 +14,22 @@ import tensorflow as tf
 from gradgate.gradients import norms_of
 from gradgate.gradients.rarely import Traced, unless_rare
 from gradgate.gradients.report import Weight
-from gradgate.gradients.sparse import Gradient, values_of, with_values
-from gradgate.training import keras_hooks
+from gradgate.gradients.sparse import Gradient
+from gradgate.training.hooks import names
+from gradgate.training.hooks.observer import Pairs
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.layout import Layout
 from gradgate.training.meter import Meter, Seen
+from gradgate.training.noted_losses import NotedLosses
+from gradgate.training.overflow import any_infinite, are_bad, is_fault, marked, unscaled
 from gradgate.training.sample import change_norm, that_can_be_taken_out
-from gradgate.training.scope import is_reachable, outside_of_traces, replica, replicas_here
+from gradgate.training.scope import outside_of_traces, replica, replicas_here
 from gradgate.training.settings import GuardSettings
 from gradgate.training.weights import layers_of, weights_of
 
 
 class Probe:
-    """Sees every step of one optimizer: a `keras_hooks.Observer`.
+    """Sees every step of one optimizer: a `Observer`.
 
     Args:
         model: Whose layers hold the variables.
@@ -42,7 +45,6 @@ class Probe:
         variables: How many there are; 0 before the first step was traced.
         meter: The device-side state; None before the first step was traced.
         has_gradient: For each variable, whether any trace had a gradient for it.
-        loss_measured: Whether every trace knew its loss.
         penalty_is_in_loss: Whether the loss is known to hold the weight regularisers.
         takes_penalty_out: Whether the data-loss gradient is known: its regularisers taken out.
         traces: How often a step was traced; eagerly, how often it ran.
@@ -63,7 +65,6 @@ class Probe:
         self._model, self._optimizer, self._settings = model, optimizer, settings
         self._trained, self._strategy = variables, strategy
         self._on_meter, self._on_eager_step = on_meter, on_eager_step
-        self._losses: dict[int, Any] = {}  # by replica: some optimizers change threads
         self._updates: dict[int, tuple[Any, Any]] = {}
         self._traced: Traced = {}
         self._seen: Seen | None = None
@@ -71,46 +72,47 @@ class Probe:
         self._layers: list[int] = []  # each variable's
         self._positions: dict[int, int] = {}
         self._replicas = strategy.num_replicas_in_sync
-        self._batches = keras_hooks.inner_optimizer(optimizer).gradient_accumulation_steps or 1
-        self._is_scaled = keras_hooks.inner_optimizer(optimizer) is not optimizer
+        self._losses = NotedLosses(self._replicas)
+        self._batches = names.inner_optimizer(optimizer).gradient_accumulation_steps or 1
+        self._is_scaled = names.inner_optimizer(optimizer) is not optimizer
         self.labels = labels
         self.variables = 0
         self.meter: Meter | None = None
         self.has_gradient: np.ndarray | None = None
-        self.loss_measured = True
         self.penalty_is_in_loss = self.takes_penalty_out = False
         self.traces = 0
 
+    @property
+    def loss_measured(self) -> bool:
+        """Whether every trace knew its loss."""
+        return self._losses.are_measured
+
     def note_loss(self, loss: Any) -> None:
         """Takes the loss of the batch whose gradients come next."""
-        self._losses[replica()] = loss
+        self._losses.note(loss)
 
     def losses_to_sum(self) -> tf.Tensor | None:
         """Returns the loss of this replica at its place, float32 [r]; None with one replica."""
         if self._replicas == 1:
             return None
-        return self._at_its_place(self._take_loss())
+        return self._losses.at_its_place(self._losses.take())
 
     def note_batch(self) -> None:
         """Adds the loss of one of several batches that make a step."""
         meter = self._made_meter()
-        loss = self._take_loss()
-        self.loss_measured &= loss is not None
+        loss = self._losses.take()
         meter.add_loss(tf.constant([np.nan], tf.float32) if loss is None else loss[None])
         self._count_labels()
 
-    def see_gradients(
-        self, pairs: keras_hooks.Pairs, losses: tf.Tensor | None
-    ) -> tuple[list[Any], tf.Tensor]:
-        """Measures and clips one step; see `keras_hooks.Observer`."""
+    def see_gradients(self, pairs: Pairs, losses: tf.Tensor | None) -> tuple[list[Any], tf.Tensor]:
+        """Measures and clips one step; see `Observer`."""
         meter = self._made_meter()
         here = replica() % replicas_here(self._strategy)
         positions, gradients = self._in_order(pairs, note=True)
         if self._batches > 1:
             loss = meter.take_losses()[0] / float(self._batches)
         elif losses is None:
-            loss = self._take_loss()
-            self.loss_measured &= loss is not None
+            loss = self._losses.take()
         else:
             loss = tf.reduce_sum(losses)
         if here == 0:
@@ -134,8 +136,8 @@ class Probe:
         """Takes what is about to be added to a variable, or to replace it."""
         if self.meter is None or not self.meter.layout.is_sampled:
             return
-        found = keras_hooks.tf_variable(variable)
-        position = self._positions.get(id(keras_hooks.container_of(found)))
+        found = names.tf_variable(variable)
+        position = self._positions.get(id(names.container_of(found)))
         if position is not None and position not in self._updates:  # else another replica's
             self._updates[position] = (value, found.read_value() if replaces else None)
 
@@ -167,88 +169,76 @@ class Probe:
         if tf.executing_eagerly():
             self._on_eager_step()
 
-    def see_batch(self, pairs: keras_hooks.Pairs) -> tf.Tensor:
+    def see_batch(self, pairs: Pairs) -> tf.Tensor:
         """Returns bool [], whether the gradients of one of several batches are finite."""
         meter = self._made_meter()
         _, gradients = self._in_order(pairs, note=False)
-        loss = self._peek_loss()
+        loss = self._losses.peek()
         is_finite = tf.math.is_finite(norms_of(gradients).overall)
         if loss is not None:
             is_finite &= tf.math.is_finite(loss)
         return is_finite & ~meter.is_over() if self._settings.on_nonfinite == "stop" else is_finite
 
-    def write_batch(self, pairs: keras_hooks.Pairs) -> None:
+    def write_batch(self, pairs: Pairs) -> None:
         """Writes the row of one of several batches that was left out."""
         assert self.meter is not None, "made by see_batch"
         _, gradients = self._in_order(pairs, note=False)
         self.meter.write_left_out(
-            gradients, weights=self._weights, loss=self._peek_loss(), loss_scale=self._scale()
+            gradients, weights=self._weights, loss=self._losses.peek(), loss_scale=self._scale()
         )
 
-    def see_scaled(self, pairs: keras_hooks.Pairs, is_finite: tf.Tensor) -> tf.Tensor:
-        """Tells a scale that was too great, which is no fault, from a step that has one.
-
-        The loss is not scaled yet when it is noted, so one that is not finite is a fault. So is a
-        gradient that is not finite under a scale of 1 or less, which makes nothing greater.
-
-        So is a NaN, without an infinity anywhere, beside a finite gradient of the same layer. What
-        overflows is the gradient of a layer's output, and that spoils all of its variables; but a
-        NaN in its input, which a fused ReLU may hide from the loss, leaves its bias alone. A NaN
-        says nothing by itself: in float16, an LSTM that overflows has no infinity left.
-        """
+    def see_scaled(self, pairs: Pairs, is_finite: tf.Tensor) -> tf.Tensor:
+        """Tells a scale that was too great from a step with a fault: see `overflow.py`."""
         meter = self._made_meter()
         _, gradients = self._in_order(pairs, note=True)
-        loss, losses = self._peek_loss(), None
-        scale = self._scale()
+        scale, loss, losses = self._scale(), self._losses.peek(), None
+        is_bad = has_infinity = None
         if self._replicas > 1:
-            is_infinite = tf.cast(_any_infinite(gradients), tf.float32)
-            bad = tf.cast(_are_bad(gradients), tf.float32)
-            context = tf.distribute.get_replica_context()
-            packed = context.all_reduce(
+            packed = tf.distribute.get_replica_context().all_reduce(
                 tf.distribute.ReduceOp.SUM,
-                tf.concat([bad, is_infinite[None], self._at_its_place(loss)], axis=0),
+                tf.concat(
+                    [
+                        tf.cast(are_bad(gradients), tf.float32),
+                        tf.cast(any_infinite(gradients), tf.float32)[None],
+                        self._losses.at_its_place(loss),
+                    ],
+                    axis=0,
+                ),
             )
-            bad, is_infinite, losses = tf.split(packed, [self.variables, 1, self._replicas])
-            is_finite = tf.reduce_all(tf.equal(bad, 0.0))
+            bad, infinite, losses = tf.split(packed, [self.variables, 1, self._replicas])
+            is_bad, has_infinity = bad > 0, infinite[0] > 0
+            is_finite = ~tf.reduce_any(is_bad)
             loss = None if loss is None else tf.reduce_sum(losses)
         if not self._is_first_here():
             return is_finite
 
         def handle() -> int:
-            if self._replicas == 1:
-                is_bad, has_infinity = _are_bad(gradients), _any_infinite(gradients)
-            else:
-                is_bad, has_infinity = bad > 0, is_infinite[0] > 0
-            is_fault = (scale <= 1.0) | ~has_infinity & self._is_layer_divided(is_bad, gradients)
-            if loss is not None:
-                is_fault |= ~tf.math.is_finite(loss)
-            meter.skips(~is_fault)
-            marked = gradients
-            if self._replicas > 1:  # a variable is to blame when any replica's gradient is bad
-                marked = [
-                    None if g is None else _with_nan(g, is_bad[i]) for i, g in enumerate(gradients)
-                ]
+            bad = are_bad(gradients) if is_bad is None else is_bad
+            fault = is_fault(
+                bad,
+                has_infinity=any_infinite(gradients) if has_infinity is None else has_infinity,
+                layers=[
+                    None if gradient is None else layer
+                    for gradient, layer in zip(gradients, self._layers, strict=True)
+                ],
+                scale=scale,
+                loss=loss,
+            )
+            meter.skips(~fault)
+            # A variable is to blame when the gradient of any replica is bad.
+            named = [marked(each, bad[i]) for i, each in enumerate(gradients)]
             meter.write_left_out(
-                [None if g is None else _divided(g, scale) for g in marked],
+                [unscaled(each, scale) for each in (gradients if is_bad is None else named)],
                 weights=self._weights,
                 loss=loss,
                 losses=losses,
                 loss_scale=scale,
-                unless=~is_fault,
+                unless=~fault,
             )
             return 0
 
         tf.cond(is_finite, lambda: 0, handle)
         return is_finite
-
-    def _is_layer_divided(self, is_bad: tf.Tensor, gradients: Sequence[Gradient]) -> tf.Tensor:
-        """Returns bool [], whether some layer has finite gradients and others."""
-        known = [i for i, gradient in enumerate(gradients) if gradient is not None]
-        layers, count = [self._layers[i] for i in known], max(self._layers) + 1
-        bad = tf.cast(tf.gather(is_bad, known), tf.int32)
-        wrong = tf.math.unsorted_segment_sum(bad, layers, count)
-        right = tf.math.unsorted_segment_sum(1 - bad, layers, count)
-        return tf.reduce_any((wrong > 0) & (right > 0))
 
     def _made_meter(self) -> Meter:
         if self.meter is None:
@@ -261,8 +251,7 @@ class Probe:
         self._weights = weights_of(self._model, variables)
         self._layers = layers_of(self._model, variables)
         self._positions = {
-            id(keras_hooks.tf_variable(variable)): position
-            for position, variable in enumerate(variables)
+            id(names.tf_variable(variable)): position for position, variable in enumerate(variables)
         }
         self.has_gradient = np.zeros(len(variables), bool)
         given = [getattr(variable, "regularizer", None) for variable in variables]
@@ -291,9 +280,7 @@ class Probe:
         self._on_meter(meter)
         return meter
 
-    def _in_order(
-        self, pairs: keras_hooks.Pairs, *, note: bool
-    ) -> tuple[list[int], list[Gradient]]:
+    def _in_order(self, pairs: Pairs, *, note: bool) -> tuple[list[int], list[Gradient]]:
         """Returns the position of each pair, and the gradients of all variables."""
         assert self.has_gradient is not None, "made together with the meter"
         positions = [self._position(variable) for _, variable in pairs]
@@ -305,7 +292,7 @@ class Probe:
         return positions, gradients
 
     def _position(self, variable: tf.Variable) -> int:
-        position = self._positions.get(id(keras_hooks.container_of(variable)))
+        position = self._positions.get(id(names.container_of(variable)))
         if position is None:
             raise ValueError(
                 f"gradgate: the optimizer was given a gradient for '{variable.name}', which was no"
@@ -326,86 +313,3 @@ class Probe:
         if not self._is_scaled:
             return None
         return tf.convert_to_tensor(self._optimizer.dynamic_scale.value)
-
-    def _at_its_place(self, loss: tf.Tensor | None) -> tf.Tensor:
-        self.loss_measured &= loss is not None
-        is_own = tf.range(self._replicas) == replica()
-        return tf.where(is_own, np.float32(np.nan) if loss is None else loss, 0.0)
-
-    def _peek_loss(self) -> tf.Tensor | None:
-        loss = self._losses.get(replica())
-        if loss is None or not is_reachable(loss):
-            return None
-        loss = tf.convert_to_tensor(loss)
-        if loss.shape.rank != 0:
-            raise ValueError(
-                f"gradgate: the loss of a step must be one number, got shape {loss.shape}."
-                " Reduce it first, for example with keras.ops.mean."
-            )
-        return tf.cast(loss, tf.float32)
-
-    def _take_loss(self) -> tf.Tensor | None:
-        loss = self._peek_loss()
-        self._losses.pop(replica(), None)
-        return loss
-
-
-def _are_bad(gradients: Sequence[Gradient]) -> tf.Tensor:
-    """Returns bool [v], which gradients are not finite."""
-    return ~tf.math.is_finite(norms_of(gradients).each)
-
-
-def _any_infinite(gradients: Sequence[Gradient]) -> tf.Tensor:
-    """Returns bool [], whether any entry is infinite."""
-    return tf.reduce_any(
-        [tf.reduce_any(tf.math.is_inf(values_of(g))) for g in gradients if g is not None]
-    )
-
-
-def _with_nan(gradient: tf.Tensor | tf.IndexedSlices, is_bad: tf.Tensor) -> Gradient:
-    values = values_of(gradient)
-    nan = tf.cast(np.nan, values.dtype)
-    return with_values(gradient, tf.where(is_bad, nan, values))
-
-
-def _divided(gradient: tf.Tensor | tf.IndexedSlices, scale: tf.Tensor) -> Gradient:
-    values = values_of(gradient)
-    return with_values(gradient, values / tf.cast(scale, values.dtype))
-
-
-def observe_loss(
-    probe: Probe,
-    model: keras.Model,
-    compute_loss: Callable[..., Any],
-    keep_inputs: Callable[[Any], None] | None,
-) -> Callable[..., Any]:
-    """Returns a `compute_loss` that shows inputs and labels of training batches to the probe.
-
-    Args:
-        probe: Of the model's optimizer.
-        model: The model.
-        compute_loss: Of the model.
-        keep_inputs: Takes the inputs of a training batch.
-    """
-    # Keras's own adds `model.losses`, and with them the weight regularisers.
-    adds_penalty = type(model).compute_loss is keras.Model.compute_loss
-
-    def observed_compute_loss(
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,  # noqa: FBT001, FBT002 - the signature is Keras's
-    ) -> Any:
-        if training:
-            probe.penalty_is_in_loss |= adds_penalty
-            if keep_inputs is not None and x is not None and replica() == 0:
-                keep_inputs(x)
-        if probe.labels is not None:
-            if training:
-                probe.labels.notice(y, y_pred, sample_weight)
-            else:
-                probe.labels.forget()
-        return compute_loss(x, y, y_pred, sample_weight, training=training)
-
-    return observed_compute_loss

@@ -2,19 +2,20 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from gradgate.contracts import ModelCard
-from gradgate.telemetry.batch import ActivationBatch, StepBatch
+from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.writer import RecordWriter
-from gradgate.training import keras_hooks
+from gradgate.training import hooks
+from gradgate.training.activations import Looks
 from gradgate.training.batches import Decoder, why_not_applied
 from gradgate.training.card import describe, nonfinite_weights, weight_digests, with_former
+from gradgate.training.hooks import names
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.meter import Meter
 from gradgate.training.plan import Plan
@@ -22,7 +23,6 @@ from gradgate.training.probe import Probe
 from gradgate.training.settings import GuardSettings
 
 Write = Callable[[ModelCard, StepBatch], None]
-Look = Callable[[int], ActivationBatch | None]
 
 
 class Trail:
@@ -36,6 +36,7 @@ class Trail:
         settings: Of the guard.
         strategy: That the training runs under.
         labels: Counts the training labels, or None.
+        looks: At the activations of the model, or None.
         writer: Of its record; None where another process writes it.
         planned_steps: Steps that somebody named.
         on_eager_step: Called after each step that ran eagerly.
@@ -47,8 +48,6 @@ class Trail:
         stopped_because: Why the guard ended the training; empty while it did not.
         constant_loss, final_weight_nonfinite, final_weight_sha256: Known after `release`.
         batches_a_step: Batches whose gradients are averaged for one step.
-        extra: What else goes on the card: see `describe`.
-        restored: What `save_checkpoint` noted, when the training was resumed there.
     """
 
     def __init__(
@@ -61,19 +60,18 @@ class Trail:
         settings: GuardSettings,
         strategy: tf.distribute.Strategy,
         labels: LabelStatistics | None,
+        looks: Looks | None,
         writer: RecordWriter | None,
         planned_steps: int | None,
         on_eager_step: Callable[[], None],
     ) -> None:
-        self.name, self.optimizer, self.writer = name, optimizer, writer
+        self.name, self.optimizer, self.looks, self.writer = name, optimizer, looks, writer
         self.steps = self.lost_steps = self.loss_scale_skips = 0
         self.stopped_because = ""
         self.constant_loss: float | None = None
         self.final_weight_nonfinite: dict[str, int] | None = None
         self.final_weight_sha256: dict[str, str] | None = None
-        self.extra: dict[str, Any] = {}
-        self.restored: Mapping[str, NDArray[Any]] = {}
-        inner = keras_hooks.inner_optimizer(optimizer)
+        inner = names.inner_optimizer(optimizer)
         self.batches_a_step = inner.gradient_accumulation_steps or 1
         self.plan = Plan(planned_steps, batches_a_step=self.batches_a_step)
         self._model, self._settings, self._strategy = model, settings, strategy
@@ -92,7 +90,7 @@ class Trail:
             on_meter=self._begin,
             on_eager_step=on_eager_step,
         )
-        keras_hooks.attach(optimizer, self.probe, conditional=settings.on_nonfinite != "record")
+        hooks.attach(optimizer, self.probe, conditional=settings.on_nonfinite != "record")
 
     @property
     def taken(self) -> int:
@@ -103,12 +101,12 @@ class Trail:
         """Returns the variables that the optimizer trains, as far as they are known."""
         return self._variables()
 
-    def read(self, write: Write, look: Look | None = None) -> None:
-        """Reads what the device holds, and writes it.
+    def read(self, write: Write, *, is_epoch_end: bool = False) -> None:
+        """Reads what the device holds, looks at the activations if it is time, and writes it.
 
         Args:
             write: Takes the card and the steps.
-            look: Called with the steps so far; may look at the activations.
+            is_epoch_end: It is time, whenever that was last.
         """
         meter = self.probe.meter
         if meter is None:
@@ -123,8 +121,8 @@ class Trail:
         batch = self._decoder.batch(
             rows, samples, epoch=self.plan.epoch, seconds=time.monotonic() - self._started
         )
-        activations = None if look is None else look(self.steps)
-        if activations is not None:
+        if self.looks is not None:
+            activations = self.looks.look(self.steps, is_epoch_end=is_epoch_end)
             batch = dataclasses.replace(batch, activations=activations)
         card = self.card()
         assert card is not None, "a model whose step ran is built"
@@ -132,12 +130,8 @@ class Trail:
         if meter.is_stopped() and not self.stopped_because:
             self.stopped_because = why_not_applied(batch, card)
 
-    def save_checkpoint(self, more: Mapping[str, NDArray[Any]]) -> None:
-        """Notes where the record stands, since a backup of the model is about to be taken.
-
-        Args:
-            more: What else a resumed training needs.
-        """
+    def save_checkpoint(self) -> None:
+        """Notes where the record stands, since a backup of the model is about to be taken."""
         meter, writer = self.probe.meter, self.writer
         if meter is None or writer is None:
             return
@@ -147,9 +141,9 @@ class Trail:
             **meter.state(),
             **self._decoder.state(),
             **({} if labels is None else labels.state()),
-            **more,
+            **({} if self.looks is None else self.looks.state()),
         }
-        writer.save_checkpoint(keras_hooks.steps_taken(self.optimizer), self.steps, state)
+        writer.save_checkpoint(names.steps_taken(self.optimizer), self.steps, state)
 
     def card(self) -> ModelCard | None:
         """Returns what is known of the training by now; None before its variables are known."""
@@ -168,7 +162,7 @@ class Trail:
             "loss_measured": self.probe.loss_measured,
             "data_loss_gradient": self.probe.takes_penalty_out,
             "device_bytes": 0 if self.probe.meter is None else self.probe.meter.device_bytes,
-            **self.extra,
+            **({} if self.looks is None else self.looks.for_card()),
         }
         if self._card is None or self._card[0] != known:
             card = describe(
@@ -194,7 +188,7 @@ class Trail:
 
     def detach(self) -> None:
         """Restores the optimizer."""
-        keras_hooks.detach(self.optimizer)
+        hooks.detach(self.optimizer)
 
     def _begin(self, meter: Meter) -> None:
         self._decoder = Decoder(meter.layout)
@@ -204,7 +198,7 @@ class Trail:
     def _resume(self, meter: Meter | None) -> None:
         """Goes on where the backup was taken that brought the optimizer's iterations back."""
         assert self.writer is not None, "a resumed training has a writer"
-        iterations = keras_hooks.steps_taken(self.optimizer)
+        iterations = names.steps_taken(self.optimizer)
         checkpoint = self.writer.find_checkpoint(iterations)
         if checkpoint is None and iterations:
             raise ValueError(
@@ -226,12 +220,13 @@ class Trail:
         self._started = time.monotonic() - seconds
         if checkpoint is None:
             return
-        self.restored = checkpoint.state
         self.steps, self.lost_steps = steps, steps - checkpoint.rows
         self.loss_scale_skips = int(checkpoint.state.get("loss_scale_skips", 0))
         self.plan.resume_at(self.taken, iterations % self.batches_a_step)
         if self.probe.labels is not None:
             self.probe.labels.restore(checkpoint.state)
+        if self.looks is not None:
+            self.looks.restore(checkpoint.state)
         if meter is not None and self._decoder is not None:
             meter.restore(steps, checkpoint.state)
             self._decoder.restore(checkpoint.state)

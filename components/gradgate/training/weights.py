@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from gradgate.gradients.report import Weight
-from gradgate.training import keras_hooks
+from gradgate.training.hooks import names
 
 _TRANSPOSED = (
     keras.layers.Conv1DTranspose,
@@ -31,7 +31,7 @@ def weights_of(model: keras.Model, variables: Sequence[keras.Variable]) -> list[
     last = owners.get(id(kernels[-1])) if kernels else None
     return [
         Weight(
-            value=keras_hooks.tf_variable(variable),
+            value=names.tf_variable(variable),
             unit_axes=_unit_axes(owners.get(id(variable)), variable),
             is_last_layer=last is not None and owners.get(id(variable)) is last,
             is_embedding=_is_embedding(owners.get(id(variable)), variable),
@@ -50,7 +50,7 @@ def layers_of(model: keras.Model, variables: Sequence[keras.Variable]) -> list[i
 def _owners(model: keras.Model) -> dict[int, Any]:
     """Returns the layer of each trainable variable, by the variable's id."""
     owners: dict[int, Any] = {}
-    for layer in keras_hooks.layers_of(model):
+    for layer in names.layers_of(model):
         for variable in layer.trainable_variables:
             owners[id(variable)] = layer  # the innermost comes last
     return owners

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gradgate.training.activation_kinds import Watched
-from gradgate.training.forward import Forward
+from gradgate.training.activations.forward import Forward
+from gradgate.training.activations.kinds import Watched
 from gradgate.training.scope import is_reachable
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from gradgate.training import keras_hooks
+from gradgate.training.hooks import names
 
 _ZERO_SIDED = ("relu", "relu6", "hard_sigmoid", "hard_silu", "sparse_plus", "sparse_sigmoid")
 _OTHERS = (
@@ -52,12 +52,12 @@ def watched_layers(model: keras.Model) -> list[Watched]:
     Not the inside of a recurrent layer, whose gates live in a loop; and not a softmax, nor a
     function that Keras has no name for.
     """
-    layers = keras_hooks.layers_of(model)
+    layers = names.layers_of(model)
     recurrent = {
         id(inner)
         for layer in layers
         if isinstance(layer, keras.layers.RNN)
-        for inner in keras_hooks.layers_of(layer)
+        for inner in names.layers_of(layer)
     }
     found = (_watched(layer) for layer in layers if id(layer) not in recurrent)
     return [each for each in found if each is not None]

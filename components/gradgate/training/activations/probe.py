@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from gradgate.contracts import ActivationCard
-from gradgate.training.activation_kinds import Watched, watched_layers
-from gradgate.training.activation_numbers import Numbers, measure
-from gradgate.training.forward import Forward, depths_of, first_write
-from gradgate.training.inputs import InputKeeper as InputKeeper
+from gradgate.training.activations.forward import Forward, depths_of, first_write
+from gradgate.training.activations.inputs import InputKeeper as InputKeeper
+from gradgate.training.activations.kinds import Watched, watched_layers
+from gradgate.training.activations.numbers import Numbers, measure
 
 LOOKS = 8
 """A unit is dead when it was 0 on all examples of this many looks, see signal `dead_relu`."""

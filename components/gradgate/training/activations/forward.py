@@ -17,8 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.training import keras_hooks
-from gradgate.training.activation_kinds import Watched
+from gradgate.training.activations.kinds import Watched
+from gradgate.training.hooks import names
+from gradgate.training.hooks.shadow import shadow, unshadow
 
 _WRITES = (
     *("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply", "ResourceStridedSlice"),
@@ -41,9 +42,9 @@ class Forward:
     def __init__(self, model: keras.Model, x: Any, watched: Sequence[Watched]) -> None:
         self.calls: collections.Counter[int] = collections.Counter()
         self.activations: list[list[Any]] = [[] for _ in watched]
-        shadows = [(model, keras_hooks.CLEAR_LOSSES, lambda: None)]
+        shadows = [(model, names.CLEAR_LOSSES, lambda: None)]
         methods = {(id(each.layer), each.method): i for i, each in enumerate(watched)}
-        for layer in keras_hooks.layers_of(model):
+        for layer in names.layers_of(model):
             call = self._entering(layer, layer.call)
             if (id(layer), "call") in methods:
                 call = self._noting(methods[id(layer), "call"], call)
@@ -89,13 +90,13 @@ def depths_of(model: keras.Model, forward: Forward) -> dict[str, int]:
     entered: dict[int, int] = {}
     owners: dict[int, keras.Layer] = {}
     recurrent: dict[int, keras.Layer] = {}  # by cell
-    for outer in keras_hooks.layers_of(model):
+    for outer in names.layers_of(model):
         if isinstance(outer, keras.layers.RNN):
-            recurrent |= {id(inner): outer for inner in keras_hooks.layers_of(outer)}
+            recurrent |= {id(inner): outer for inner in names.layers_of(outer)}
         owner = recurrent.get(id(outer), outer)
         owners |= {id(variable): owner for variable in outer.trainable_variables}
         if id(outer) in order:
-            for inner in keras_hooks.layers_of(outer):
+            for inner in names.layers_of(outer):
                 if id(inner) in order:
                     entered[id(inner)] = order[id(inner)]
                 elif outer is not model:
@@ -128,14 +129,14 @@ def _shadowed(shadows: Iterable[tuple[Any, str, Callable[..., Any]]]) -> Iterato
     before = [(target, name, vars(target).get(name, _ABSENT)) for target, name, _ in shadows]
     try:
         for target, name, function in shadows:
-            keras_hooks.shadow(target, name, function)
+            shadow(target, name, function)
         yield
     finally:
         for target, name, function in before:
             if function is _ABSENT:
-                keras_hooks.unshadow(target, name)
+                unshadow(target, name)
             else:
-                keras_hooks.shadow(target, name, function)
+                shadow(target, name, function)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,121 @@
+"""Every name of Keras that is relied upon and not public, and what it is needed for. Nowhere else.
+
+`tests/training/test_keras_hooks.py` pins what is relied upon, and `check_keras` refuses a Keras
+that differs, which would else measure nothing.
+"""
+
+import inspect
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+LOSS = "scale_loss"  # public: gets the loss of every step, in `fit` and in careful loops
+APPLY = "apply"  # public: all that one step changes happens inside of it
+GRADIENTS = "_all_reduce_sum_gradients"  # private: sums over replicas, once per real update
+UPDATE = "_backend_update_step"  # private: calls GRADIENTS, then changes the variables
+ASSIGNS = ("assign", "assign_add", "assign_sub")  # public: how an optimizer changes a variable
+CLEAR_LOSSES = "_clear_losses"  # private: a model's call drops the losses of the call before
+FINITE = "check_finite"  # public, of a LossScaleOptimizer: whether the scaled gradients are
+
+_PARAMETERS = {
+    LOSS: ["self", "loss"],
+    APPLY: ["self", "grads", "trainable_variables"],
+    GRADIENTS: ["self", "grads_and_vars"],
+    UPDATE: ["self", "grads", "trainable_variables", "learning_rate"],
+    **{name: ["self", "variable", "value"] for name in ASSIGNS},
+}
+
+
+def inner_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that takes the steps: that inside of a LossScaleOptimizer, or it."""
+    is_scaling = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return optimizer.inner_optimizer if is_scaling else optimizer
+
+
+def takes_no_steps(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Says whether others take an optimizer's steps, as with the MultiOptimizer of newer Keras."""
+    kind = getattr(keras.optimizers, "MultiOptimizer", None)
+    return kind is not None and isinstance(inner_optimizer(optimizer), kind)
+
+
+def compiled_optimizer(model: keras.Model) -> keras.optimizers.Optimizer | None:
+    """Returns what a model was compiled with; one that never was has no such attribute."""
+    return getattr(model, "optimizer", None)
+
+
+def build_optimizer(model: keras.Model) -> None:
+    """Makes the slots of a model's optimizer before a fit, as `fit` does under a strategy.
+
+    Otherwise they are made while the step is traced, and TensorFlow traces all of it twice. Not for
+    a `train_step` that is not Keras's own, which may train other variables than the model's.
+    """
+    optimizer = compiled_optimizer(model)
+    if optimizer is None or optimizer.built or not model.built:
+        return
+    if type(model).train_step is keras.Model.train_step:
+        with model.distribute_strategy.scope():
+            optimizer.build(model.trainable_variables)
+
+
+def trained_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Returns the variables that a built optimizer trains, in its order."""
+    return list(inner_optimizer(optimizer)._trainable_variables)
+
+
+def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
+    """Returns how many batches an optimizer has applied: what a checkpoint brings back."""
+    return int(inner_optimizer(optimizer)._iterations.numpy())
+
+
+def check_keras(optimizer: keras.optimizers.Optimizer) -> None:
+    """Refuses a Keras whose optimizers are not built as this file relies upon.
+
+    Raises:
+        ValueError: The message names what is missing, and the versions that are known.
+    """
+    inner = inner_optimizer(optimizer)
+    relied_upon = [(inner, name, parameters) for name, parameters in _PARAMETERS.items()]
+    if inner is not optimizer:
+        names = {LOSS: _PARAMETERS[LOSS], APPLY: _PARAMETERS[APPLY], FINITE: ["self", "grads"]}
+        relied_upon += [(optimizer, name, parameters) for name, parameters in names.items()]
+    for each, name, parameters in relied_upon:
+        method = getattr(type(each), name, None)
+        found = None if method is None else list(inspect.signature(method).parameters)
+        if found != parameters:
+            what = "has no" if found is None else f"takes other arguments ({found}) in"
+            raise ValueError(
+                f"instrument: Keras {keras.__version__} {what} {type(each).__name__}.{name},"
+                " where the steps are observed, so nothing would be measured. Keras 3.8 to 3.15 are"
+                " known to work."
+            )
+
+
+def no_merge_call() -> bool:
+    """Says whether replicas run apart to the end, as on GPUs under XLA."""
+    return bool(tf.__internal__.distribute.strategy_supports_no_merge_call())
+
+
+def tf_variable(variable: Any) -> tf.Variable:
+    """Returns what TensorFlow knows a variable as; it is the same object every time."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
+def container_of(variable: tf.Variable) -> tf.Variable:
+    """Returns the variable of all replicas that this one, of a single replica, is part of."""
+    for part in (variable, getattr(variable, "handle", None)):
+        container = getattr(part, "_distributed_container", None)
+        found = container() if callable(container) else None
+        if found is not None:
+            return found
+    return variable
+
+
+def has_mask(output: Any) -> bool:
+    """Says whether Keras leaves some of the outputs of a model out of its loss."""
+    return getattr(output, "_keras_mask", None) is not None
+
+
+def layers_of(model: keras.Model) -> list[keras.Layer]:
+    """Returns the model and all its layers, each before the layers inside of it."""
+    return model._flatten_layers()

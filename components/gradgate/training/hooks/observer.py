@@ -1,0 +1,48 @@
+"""What sees every step."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+Pairs = Sequence[tuple[Any, tf.Variable]]
+
+
+class Observer(Protocol):
+    """What sees every step. All but `note_update` are called for each replica in its context.
+
+    Attributes:
+        variables: How many there are, v.
+    """
+
+    variables: int
+
+    def note_loss(self, loss: Any) -> None:
+        """Takes the loss of the batch whose gradients come next, before it is scaled."""
+
+    def note_batch(self) -> None:
+        """A batch is accumulated; the step comes later, or now."""
+
+    def losses_to_sum(self) -> tf.Tensor | None:
+        """Returns the loss of this replica at its place, float32 [r]; None with one replica."""
+
+    def see_gradients(self, pairs: Pairs, losses: tf.Tensor | None) -> tuple[list[Any], tf.Tensor]:
+        """Takes the aggregated gradients; returns those to use, and bool [], whether to."""
+
+    def note_update(self, variable: Any, value: Any, *, replaces: bool) -> None:
+        """Takes what is about to be added to any variable, or what is to replace it."""
+
+    def update_norms(self) -> tf.Tensor:
+        """Returns the norms of the updates noted in this graph, float32 [v]."""
+
+    def write(self, update_norms: tf.Tensor) -> None:
+        """Writes the row of the step whose gradients were seen."""
+
+    def see_batch(self, pairs: Pairs) -> tf.Tensor:
+        """Returns bool [], whether the gradients of one of several batches may be added up."""
+
+    def write_batch(self, pairs: Pairs) -> None:
+        """Writes the row of a batch that may not."""
+
+    def see_scaled(self, pairs: Pairs, is_finite: tf.Tensor) -> tf.Tensor:
+        """Takes scaled gradients, and if they are finite; returns if those of all replicas are."""
