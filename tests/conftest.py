@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import gc
 import os
 import subprocess
 from pathlib import Path
@@ -30,6 +31,18 @@ def base_python() -> Path:
     root = Path(__file__).resolve().parents[1]
     subprocess.run(["sh", str(root / "requirements" / "bootstrap.sh"), "base"], check=True)
     return root / ".venv-base" / "bin" / "python"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_old_is_searched():
+    """Takes what a file of tests leaves behind out of the garbage collector's sight.
+
+    TensorFlow keeps a few megabytes of every function that was ever traced. After some hundred
+    trainings, one full collection among those objects takes as long as ten tests.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser):
