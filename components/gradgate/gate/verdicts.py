@@ -83,6 +83,26 @@ def blocked_verdict(
     )
 
 
+def also_failed(verdict: Verdict, code: str, message: str) -> Verdict:
+    """Returns a verdict with one failed check more, so it blocks; its findings stay.
+
+    Args:
+        verdict: Of the judge.
+        code: Of the fail-closed table.
+        message: What is wrong and what to do.
+    """
+    check = IntegrityCheck(code=code, status="fail", message=message)
+    return verdict.model_copy(
+        update={
+            "decision": "block",
+            "blessed": False,
+            "healthy": False,
+            "headline": f"BLOCK {code}: {message}",
+            "integrity": (*verdict.integrity, check),
+        }
+    ).sealed()
+
+
 def subject_of(model: ModelCheck | None, manifest: Manifest | None) -> Subject:
     """What is judged: the model by its bytes, the training by its uid."""
     tree = model.tree if model else None

@@ -20,6 +20,8 @@ class GradientGateSpec(ComponentSpec):
         "policy": ExecutionParameter(type=str),
         "gate_version": ExecutionParameter(type=str),
         "run_nonce": ExecutionParameter(type=str),
+        "signing_key": ExecutionParameter(type=str),
+        "signing_public_key": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
         "model": ChannelParameter(type=Model),
@@ -53,6 +55,10 @@ class GradientGate(base_component.BaseComponent):
         run_nonce: Differs from run to run, so that the gate is never answered from TFX's cache:
             a policy may have changed its meaning with a new version. None takes the pipeline's
             run id, which LocalDagRunner fills in.
+        signing_key: Signs every verdict: the path of a private key where the gate runs, or the URI
+            of a key service. Empty: verdicts are not signed. If it cannot be used, the verdict
+            blocks (`K-SIGN`).
+        signing_public_key: With a URI, PEM text of the public key.
 
     Raises:
         PolicyError: If the text is no policy; the message names each problem.
@@ -70,6 +76,8 @@ class GradientGate(base_component.BaseComponent):
         evaluator_blessing: BaseChannel | None = None,
         infra_blessing: BaseChannel | None = None,
         run_nonce: str | RuntimeParameter | None = None,
+        signing_key: str | RuntimeParameter = "",
+        signing_public_key: str = "",
     ) -> None:
         load_policy(policy)
         spec = GradientGateSpec(
@@ -80,6 +88,8 @@ class GradientGate(base_component.BaseComponent):
             policy=policy,
             gate_version=gradgate.__version__,
             run_nonce=run_nonce or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
+            signing_key=signing_key,
+            signing_public_key=signing_public_key,
             blessing=Channel(type=ModelBlessing),
             verdict=Channel(type=TrainingHealthVerdict),
         )

@@ -23,7 +23,8 @@ from gradgate.gate.judge import judge
 from gradgate.gate.load_policy import load_policy
 from gradgate.gate.policy_error import PolicyError
 from gradgate.gate.render.clean import clean_text
-from gradgate.gate.verdicts import blocked_verdict
+from gradgate.gate.verdicts import also_failed, blocked_verdict
+from gradgate.signing import VERDICT_ENVELOPE, SigningError, load_signer, sign_verdict
 from gradgate.telemetry.durable import write_durably
 from gradgate.telemetry.reader import RecordError, open_record
 from gradgate.telemetry.sinks.mlflow import publish_verdict
@@ -50,9 +51,11 @@ class Executor(base_executor.BaseExecutor):
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
         verdict = _judge(input_dict, model, exec_properties["policy"])
+        verdict, envelope = _signed(verdict, exec_properties)
         _write_verdict(
             artifact_utils.get_single_instance(output_dict["verdict"]),
             verdict,
+            envelope,
             policy=exec_properties["policy"],
         )
         _write_blessing(artifact_utils.get_single_instance(output_dict["blessing"]), verdict, model)
@@ -83,6 +86,18 @@ def _judge(inputs: _Artifacts, model: Artifact, text: str) -> Verdict:
     )
 
 
+def _signed(verdict: Verdict, given: dict[str, Any]) -> tuple[Verdict, bytes | None]:
+    """Returns the verdict with its envelope; without one where nobody asked for it."""
+    key = given.get("signing_key")
+    if not key:
+        return verdict, None
+    try:
+        signer = load_signer(key, given.get("signing_public_key") or "")
+        return verdict, sign_verdict(verdict, signer)
+    except SigningError as error:
+        return also_failed(verdict, error.code, str(error)), None
+
+
 def _serving_dir(model: Artifact) -> str:
     return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
 
@@ -100,9 +115,13 @@ def _evidence(inputs: _Artifacts) -> Evidence | RecordProblem:
         return RecordProblem(code=error.code, message=error.message)
 
 
-def _write_verdict(artifact: Artifact, verdict: Verdict, *, policy: str) -> None:
+def _write_verdict(
+    artifact: Artifact, verdict: Verdict, envelope: bytes | None, *, policy: str
+) -> None:
     folder = Path(artifact.uri)
     folder.mkdir(parents=True, exist_ok=True)
+    if envelope is not None:
+        write_durably(folder / VERDICT_ENVELOPE, envelope)
     for name, data in report_files(verdict, policy=policy):
         write_durably(folder / name, data)
     artifact.set_string_custom_property("verdict_id", verdict.verdict_id)

@@ -12,6 +12,7 @@ from gradgate.contracts import Verdict, parse_json
 from gradgate.contracts.health import BoundModel, FileDigest
 from gradgate.contracts.tree import tree_digest
 from gradgate.contracts.verdict import SCHEMA
+from gradgate.signing import SigningError, read_envelope, verify_verdict
 
 VERDICT = "verdict.json"
 _LISTED = 5  # files named in a message
@@ -107,6 +108,18 @@ def _require_grounds(verdict: Verdict) -> None:
             raise RefusedError(f"{other.source} did not bless this model. {other.message}".rstrip())
         if not other.same_model:
             raise RefusedError(f"{other.source} blessed another model. {other.message}".rstrip())
+
+
+def require_signed(
+    verdict: Verdict, directory: str | os.PathLike[str], public_keys: Sequence[str]
+) -> None:
+    """Raises `RefusedError` unless a trusted key signed the verdict; no key trusts everybody."""
+    if not public_keys:
+        return
+    try:
+        verify_verdict(verdict, read_envelope(directory), public_keys)
+    except SigningError as error:
+        raise RefusedError(f"the verdict's signature does not hold: {error}") from error
 
 
 def require_same(verdict: Verdict, copy: BoundModel) -> None:

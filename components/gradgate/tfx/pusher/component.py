@@ -1,5 +1,8 @@
 """A Pusher that ships the judged bytes or nothing."""
 
+import json
+from collections.abc import Sequence
+
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import pusher_pb2
@@ -7,6 +10,7 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
 
+from gradgate.signing import load_public_key
 from gradgate.tfx.artifacts import TrainingHealthVerdict
 from gradgate.tfx.pusher.executor import Executor
 
@@ -16,6 +20,7 @@ class VerifyingPusherSpec(ComponentSpec):
 
     PARAMETERS = {  # noqa: RUF012 - TFX reads it from the class
         "push_destination": ExecutionParameter(type=pusher_pb2.PushDestination),
+        "public_keys": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
         "model": ChannelParameter(type=Model),
@@ -41,9 +46,12 @@ class VerifyingPusher(base_component.BaseComponent):
         model_blessing: The gate's.
         verdict: The gate's.
         push_destination: A `filesystem` with its `base_directory`: what the model server watches.
+        public_keys: PEM text of each key that may sign verdicts. If there are any, only a model
+            whose verdict one of them signed is pushed.
 
     Raises:
         ValueError: If the destination is not a directory on a file system.
+        gradgate.signing.SigningError: If a key is none.
     """
 
     SPEC_CLASS = VerifyingPusherSpec
@@ -56,14 +64,18 @@ class VerifyingPusher(base_component.BaseComponent):
         model_blessing: BaseChannel,
         verdict: BaseChannel,
         push_destination: pusher_pb2.PushDestination | RuntimeParameter,
+        public_keys: Sequence[str] = (),
     ) -> None:
         if isinstance(push_destination, pusher_pb2.PushDestination):
             _check(push_destination)
+        for pem in public_keys:
+            load_public_key(pem)
         spec = VerifyingPusherSpec(
             model=model,
             model_blessing=model_blessing,
             verdict=verdict,
             push_destination=push_destination,
+            public_keys=json.dumps(list(public_keys)),
             pushed_model=Channel(type=PushedModel),
         )
         super().__init__(spec=spec)

@@ -1,5 +1,6 @@
 """The effectful edge of the Pusher: unpacks artifacts, calls `push`, writes down what it did."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Executor(base_executor.BaseExecutor):
             blessings=[_blessing(artifact) for artifact in input_dict.get("model_blessing", ())],
             verdict_dir=verdict.uri,
             base_directory=destination.filesystem.base_directory,
+            public_keys=json.loads(exec_properties.get("public_keys") or "[]"),
         )
         if (served := record.destination) is not None:
             # TFX's Pusher archives what it pushed in its artifact, and other components read it.

@@ -29,6 +29,7 @@ from gradgate.tfx.pusher.checks import (
     read_verdict,
     require_blessed,
     require_same,
+    require_signed,
 )
 from gradgate.tfx.pusher.serving_folder import ServingFolder
 
@@ -54,6 +55,7 @@ def push(
     blessings: Sequence[Blessing],
     verdict_dir: str | os.PathLike[str],
     base_directory: str | os.PathLike[str],
+    public_keys: Sequence[str] = (),
     now: float | None = None,
 ) -> PushRecord:
     """Copies, compares, and only then publishes.
@@ -63,6 +65,8 @@ def push(
         blessings: Exactly one, of the gate, or nothing is pushed.
         verdict_dir: Holds `verdict.json`.
         base_directory: What the model server watches; made if it is missing.
+        public_keys: PEM text of each key that may sign verdicts; one of them must have signed this
+            one. Empty: signatures are not asked for.
         now: Seconds since 1970, for the version; None asks the clock.
 
     Returns:
@@ -77,6 +81,7 @@ def push(
     verdict: Verdict | None = None
     try:
         verdict = read_verdict(verdict_dir)
+        require_signed(verdict, verdict_dir, public_keys)
         require_blessed(blessings, verdict)
         with folder.incoming() as staging:
             copy = _copy(Path(model), staging)
