@@ -129,8 +129,9 @@ def test_statistics_are_bounded_and_the_schedule_is_kept():
 def test_samples_are_given_once_and_the_first_are_kept():
     ring = SampleRing(width=1, capacity=2)
     for value in range(4):
-        ring.put(tf.constant([float(value)]), tf.minimum(ring.held(), 2))
+        held = ring.held()
+        ring.put(tf.constant([float(value)]), held, tf.minimum(held + 1, 2))
     assert ring.read()[:, 0].tolist() == [0.0, 1.0]
     assert len(ring.read()) == 0
-    ring.put(tf.constant([7.0]), ring.held())
+    ring.put(tf.constant([7.0]), ring.held(), ring.held() + 1)
     assert ring.read()[:, 0].tolist() == [7.0]

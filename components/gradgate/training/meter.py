@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gradgate.gradients import Chain, ClipReport, Norms, norms_of, sum_duplicate_rows
 from gradgate.gradients.report import Context, Stage, Weight
 from gradgate.gradients.sparse import Gradient
-from gradgate.training.layout import APPLIED, CLIPPED, SAMPLED, Layout
+from gradgate.training.layout import APPLIED, CLIPPED, Layout
 from gradgate.training.ring import Ring, Rows
 from gradgate.training.sample import Regularizer
 from gradgate.training.sampler import Look, Sampler, norms_of_step
@@ -189,11 +189,9 @@ class Meter:
         """Returns bool [], whether an earlier step ended the training."""
         return self._stopped[0].read_value()
 
-    def is_sampled(self, seen: Seen | None) -> tf.Tensor | None:
-        """Returns bool [], whether the step gets a full sample; None when none ever does."""
-        if seen is None or seen.look is None:
-            return None
-        return seen.look.kind >= float(SAMPLED)
+    def is_usual(self, seen: Seen | None) -> tf.Tensor | None:
+        """Returns bool [], whether no update has to be measured; None when none ever has."""
+        return None if seen is None or seen.look is None else seen.look.is_usual
 
     def add_loss(self, losses: tf.Tensor) -> None:
         """Adds the losses of one of several batches that make a step, float32 [r]."""

@@ -144,8 +144,8 @@ class Probe:
     def update_norms(self) -> tf.Tensor:
         """Returns the norms of what was added to each variable, float32 [v]."""
         assert self.meter is not None, "a step was seen"
-        is_sampled = self.meter.is_sampled(self._seen)
-        if is_sampled is None or not self._is_first_here():
+        is_usual = self.meter.is_usual(self._seen)
+        if is_usual is None or not self._is_first_here():
             return tf.zeros([self.variables])
         changes = [self._updates.get(position, (None, None)) for position in range(self.variables)]
 
@@ -155,7 +155,7 @@ class Probe:
 
         arguments = [new for new, _ in changes] + [old for _, old in changes]
         (each,) = unless_rare(
-            ~is_sampled, lambda *_: (tf.zeros([self.variables]),), norms, arguments, self._traced
+            is_usual, lambda *_: (tf.zeros([self.variables]),), norms, arguments, self._traced
         )
         return each
 

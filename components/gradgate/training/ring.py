@@ -97,16 +97,16 @@ class SampleRing:
         """Returns int32 [], how many samples are held: the place of the next one."""
         return self._count.read_value()
 
-    def put(self, sample: tf.Tensor, place: tf.Tensor) -> None:
+    def put(self, sample: tf.Tensor, place: tf.Tensor, held: tf.Tensor) -> None:
         """Writes a sample, float32 [width].
 
         Args:
             sample: Float32 [width].
             place: Int32 []: what `held()` gave, or `capacity`, where nothing is kept.
+            held: Int32 []: what `held()` is to give from now on.
         """
         tf.raw_ops.ResourceScatterUpdate(resource=self._rows.handle, indices=place, updates=sample)
-        is_kept = tf.cast(place < self.capacity, tf.int32)
-        self._count.assign_add(is_kept, read_value=False)
+        self._count.assign(held, read_value=False)
 
     def read(self) -> NDArray[np.float32]:
         """Returns the samples that were not returned before, [n, width], on the host."""

@@ -35,6 +35,8 @@ class Look(NamedTuple):
     norms: Norms
     kind: tf.Tensor  # float32 []: bits of the flags; 0 where nothing is kept
     place: tf.Tensor  # int32 []: in the ring of samples
+    held: tf.Tensor  # int32 []: samples there, with this one
+    is_usual: tf.Tensor  # bool []: whether nothing more is to be known of the step
     sample: tf.Tensor  # float32 [looked_width]
 
 
@@ -102,27 +104,34 @@ class Sampler:
         halves = half_squares(gradients)
         total = tf.reduce_sum(halves)
         is_finite = tf.math.is_finite(total if loss is None else total + loss)
-        is_odd = self._is_spike(halves, step) | ~is_finite
+        is_calm = self._has_no_spike(halves, step) & is_finite
         phase = (step + 1) % self._every  # 1: a sample; 0: the sketch of the step before one
         v, width, held = self._layout.variables, self._layout.looked_width, self._ring.held()
         capacity, every = self._ring.capacity, self._every
 
-        def usual(halves: tf.Tensor, total: tf.Tensor, *_: Any) -> tuple[tf.Tensor, ...]:
+        def usual(
+            halves: tf.Tensor,
+            total: tf.Tensor,
+            _phase: tf.Tensor,
+            _is_calm: tf.Tensor,
+            held: tf.Tensor,
+            *_: Any,
+        ) -> tuple[tf.Tensor, ...]:
             norms = norms_from_half_squares(halves, total)
-            return *norms, tf.constant(0.0), tf.constant(capacity), tf.zeros([width])
+            return *norms, tf.constant(0.0), tf.constant(capacity), held, tf.zeros([width])
 
         def rare(
             halves: tf.Tensor,
             total: tf.Tensor,
             phase: tf.Tensor,
-            is_odd: tf.Tensor,
+            is_calm: tf.Tensor,
             held: tf.Tensor,
             *given: Any,
         ) -> tuple[tf.Tensor, ...]:
             # The same norms as on a usual step when they can be had: sampling changes no result.
             norms = norms_if_finite_else_scaled(halves, total, given[:v])
             is_scheduled = tf.constant(every == 1) | (phase <= 1)
-            is_before = tf.equal(phase, 0) & ~is_odd & tf.constant(every > 1)
+            is_before = tf.equal(phase, 0) & is_calm & tf.constant(every > 1)
             (looked,) = unless_rare(
                 is_before,
                 lambda *_: (tf.zeros([width - v * SKETCH]),),
@@ -135,14 +144,15 @@ class Sampler:
             # What is odd leaves room for what is scheduled.
             has_room = held < tf.where(is_scheduled, capacity, MOST_ANOMALIES)
             place = tf.where(has_room, held, capacity)
-            return *norms, tf.where(has_room, kind, 0.0), place, sample
+            kept = held + tf.cast(has_room, tf.int32)
+            return *norms, tf.where(has_room, kind, 0.0), place, kept, sample
 
-        is_usual = (phase > 1) & ~is_odd
-        arguments = (halves, total, phase, is_odd, held, *gradients, *weights)
-        each, overall, kind, place, sample = unless_rare(
+        is_usual = (phase > 1) & is_calm
+        arguments = (halves, total, phase, is_calm, held, *gradients, *weights)
+        each, overall, kind, place, kept, sample = unless_rare(
             is_usual, usual, rare, arguments, self._traced
         )
-        return Look(Norms(each, overall), kind, place, sample)
+        return Look(Norms(each, overall), kind, place, kept, is_usual, sample)
 
     def look_closely(
         self, gradients: Sequence[Gradient], weights: Sequence[tf.Tensor], norms: Norms
@@ -155,6 +165,8 @@ class Sampler:
             norms=norms,
             kind=tf.where(has_room, float(SAMPLED | SKETCHED | ODD), 0.0),
             place=tf.where(has_room, held, self._ring.capacity),
+            held=held + tf.cast(has_room, tf.int32),
+            is_usual=tf.constant(value=False),
             sample=tf.concat(sample, axis=0),
         )
 
@@ -168,24 +180,25 @@ class Sampler:
             update_norms: Float32 [v], of what was added to each variable.
             unless: Bool []; where it is true nothing is kept.
         """
-        place = look.place
+        place, held = look.place, look.held
         if unless is not None:
             place = tf.where(unless, self._ring.capacity, place)
-        self._ring.put(tf.concat([look.sample, update_norms], axis=0), place)
+            held = tf.where(unless, self._ring.held(), held)
+        self._ring.put(tf.concat([look.sample, update_norms], axis=0), place, held)
 
     def read(self) -> NDArray[np.float32]:
         """Returns the samples that were not returned before, on the host."""
         return self._ring.read()
 
-    def _is_spike(self, halves: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Returns bool [], whether a norm is far above its running median, which moves on.
+    def _has_no_spike(self, halves: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Returns bool [], whether no norm is far above its running median, which moves on.
 
         Source: Ma, Muthukrishnan and Sandler (2013), Frugal streaming for estimating quantiles,
         https://arxiv.org/abs/1407.1121, with steps by a factor.
         """
         median = self.median.read_value()
         factor = tf.where(halves > median, _MEDIAN_STEP, 1 / _MEDIAN_STEP)
-        # One that is 0 yet, NaN or infinite starts anew; nothing is above NaN or infinity.
+        # One that is 0 yet, NaN or infinite starts anew.
         is_known = tf.math.is_finite(tf.math.log(median))
         self.median.assign(tf.where(is_known, median * factor, halves), read_value=False)
-        return tf.reduce_any(halves > _SPIKE * median) & (step >= _WARMUP)
+        return tf.reduce_all(halves <= _SPIKE * median) | (step < _WARMUP)
