@@ -296,8 +296,8 @@ def test_a_method_that_takes_other_arguments_is_refused_by_name(line, record_dir
     text = _refusal(line(), record_dir, _unknown(name, UNKNOWN[name])())
     assert text == (
         f"instrument: Keras {keras.__version__} takes other arguments ({found}) in Unknown.{name},"
-        " where the steps are observed, so nothing would be measured. Keras 3.8 to 3.15 are known"
-        " to work."
+        " where the steps are observed, so nothing would be measured. It is not"
+        f" Keras's own: give it the arguments of that, {_parameters(getattr(OPTIMIZER, name))}."
     )
 
 

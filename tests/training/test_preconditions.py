@@ -73,7 +73,7 @@ def test_a_model_that_is_instrumented_already(mlp, record_dir, tmp_path):
     model = mlp()
     instrument(model, tmp_path / "first")
     assert _refusal(model, record_dir) == (
-        "instrument: this model's optimizer is instrumented already. Close that guard first"
+        "instrument: this model is instrumented already. Close that guard first"
         " (guard.close(), or leave its `with` block); one guard sees all of its steps."
     )
 

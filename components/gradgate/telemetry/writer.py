@@ -59,6 +59,7 @@ class RecordWriter:
 
     Raises:
         FileExistsError: If the directory holds a record already.
+        NotADirectoryError: If it is a file.
         ValueError: If what is to be gone on with is damaged.
     """
 
@@ -67,6 +68,11 @@ class RecordWriter:
     ) -> None:
         self.directory = Path(directory)
         self._may_resume, self._is_inner = resume, is_inner
+        if self.directory.exists() and not self.directory.is_dir():
+            raise NotADirectoryError(
+                f"{self.directory} is a file. A record needs a directory of its own: name another"
+                " one."
+            )
         self._refuse_finished()
         (self.directory / PARTS).mkdir(parents=True, exist_ok=True)
         sweep_temporaries(self.directory)

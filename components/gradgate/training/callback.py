@@ -30,7 +30,7 @@ class DrainCallback(keras.callbacks.Callback):
         self._batches = 0  # since the last read
         self._limit = 1  # the first read comes at once: it learns how many steps a batch makes
         self._read_at = time.monotonic()
-        self._is_first_read = True
+        self._is_first_read = self._is_first_batch = True
         self._first_epoch: int | None = None
         self._epoch_batches: int | None = None
 
@@ -38,7 +38,7 @@ class DrainCallback(keras.callbacks.Callback):
         """Starts a fit."""
         self._guard.flush()
         self._first_epoch, self._epoch_batches = None, self.params.get("steps")
-        self._batches, self._is_first_read = 0, True
+        self._batches, self._is_first_read, self._is_first_batch = 0, True, True
         for trail in self._guard.trails:
             trail.plan.begin_fit(trail.taken)
 
@@ -53,6 +53,9 @@ class DrainCallback(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Reads when it is time."""
+        if self._is_first_batch:
+            self._is_first_batch = False
+            self._guard.begin_first_batch()
         if self._batches and (
             self._batches >= self._limit or time.monotonic() - self._read_at >= _SECONDS
         ):

@@ -19,7 +19,7 @@ from gradgate.training.hooks.shadow import shadow, unshadow
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.observed_loss import observe_loss
 from gradgate.training.plan import Plan
-from gradgate.training.preconditions import check_fit
+from gradgate.training.preconditions import check_before_fit, check_fit
 from gradgate.training.settings import GuardSettings
 from gradgate.training.sigterm import Sigterm
 from gradgate.training.trail import Trail
@@ -63,7 +63,7 @@ class Guard:
         self.bound: BoundModel | None = None
         self.trails: list[Trail] = []
         self._model, self._given_constant_loss = model, constant_loss
-        self._strategy = strategy
+        self._strategy, self._compilation = strategy, names.compilation(model)
         self._context, self._owns_context = context, owns_context
         self._eager_steps, self._fit_failed = 0, False
         self._is_released = False
@@ -225,6 +225,11 @@ class Guard:
         """Returns what is known of the first optimizer's training by now."""
         return self.trails[0].card()
 
+    def begin_first_batch(self) -> None:
+        """Before the first batch of a fit, when other callbacks have changed what they change."""
+        if self._watches_own:
+            names.build_optimizer(self._model)
+
     def plan_unless_known(self, steps: int) -> None:
         """Takes this as the number of planned steps of the first optimizer if nothing else says."""
         first = self.trails[0]
@@ -264,6 +269,9 @@ class Guard:
                 self.trails[0].constant_loss = self._given_constant_loss
             if self._is_compiled_again():
                 self.status, self.status_message = "failed", self._compiled_again()
+            unseen = [trail.unseen_steps() for trail in self.trails]
+            if any(unseen) and self.status == "completed":
+                self.status, self.status_message = "failed", " ".join(filter(None, unseen))
         finally:
             self._is_released = True
             self.detach()
@@ -305,17 +313,24 @@ class Guard:
         return noted_save
 
     def _is_compiled_again(self) -> bool:
-        now = self._model.optimizer if self._watches_own else self.trails[0].optimizer
-        return not any(now is trail.optimizer for trail in self.trails)
+        if not self._watches_own:
+            return False
+        pairs = zip(names.compilation(self._model), self._compilation, strict=True)
+        is_same = any(self._model.optimizer is trail.optimizer for trail in self.trails)
+        return not is_same or any(now is not before for now, before in pairs)
 
     def _begin_fit(self) -> None:
         check_fit(self._strategy)
         if self._is_compiled_again():
             raise ValueError(f"gradgate: {self._compiled_again()}")
-        if self._watches_own:
-            names.build_optimizer(self._model)
+        check_before_fit(self._model, [trail.optimizer for trail in self.trails], self._strategy)
 
     def _compiled_again(self) -> str:
+        if any(self._model.optimizer is trail.optimizer for trail in self.trails):
+            return (
+                f"the model '{self._model.name}' was compiled again after it was instrumented, with"
+                " another loss or other metrics. Call instrument after the last compile()."
+            )
         return (
             f"the model '{self._model.name}' was compiled again after it was instrumented, so its"
             f" new optimizer ({type(self._model.optimizer).__name__}) is not observed. Call"
@@ -343,6 +358,11 @@ class Guard:
             self.flush()
 
     def __enter__(self) -> "Guard":  # noqa: PYI034 - Python 3.10 has no typing.Self
+        if self._is_released:
+            raise ValueError(
+                "gradgate: this guard is closed, and its record is finished. Call instrument again,"
+                " with a new directory."
+            )
         return self
 
     def __exit__(

@@ -1,6 +1,8 @@
 """What `compute_loss` shows: the inputs and labels of training batches."""
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -26,22 +28,29 @@ def observe_loss(
     # Keras's own adds `model.losses`, and with them the weight regularisers.
     adds_penalty = type(model).compute_loss is keras.Model.compute_loss
 
-    def observed_compute_loss(
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,  # noqa: FBT001, FBT002 - the signature is Keras's
-    ) -> Any:
-        if training:
+    signature = inspect.signature(compute_loss)
+
+    def note(given: Mapping[str, Any]) -> None:
+        # One of a model's own may leave `training` out. What it shows in an evaluation is then
+        # noted too, and dropped for the next training batch, which comes before the next step.
+        if given.get("training", True):
             probe.penalty_is_in_loss |= adds_penalty
-            if keep_inputs is not None and x is not None and replica() == 0:
-                keep_inputs(x)
+            if keep_inputs is not None and given.get("x") is not None and replica() == 0:
+                keep_inputs(given["x"])
         if probe.labels is not None:
-            if training:
-                probe.labels.notice(y, y_pred, sample_weight)
+            if given.get("training", True):
+                probe.labels.notice(given.get("y"), given.get("y_pred"), given.get("sample_weight"))
             else:
                 probe.labels.forget()
-        return compute_loss(x, y, y_pred, sample_weight, training=training)
+
+    @functools.wraps(compute_loss)
+    def observed_compute_loss(*args: Any, **kwargs: Any) -> Any:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            given = {}  # the call below says what is wrong with it
+        if given:
+            note(given)
+        return compute_loss(*args, **kwargs)
 
     return observed_compute_loss

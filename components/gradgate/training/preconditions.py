@@ -1,6 +1,6 @@
 """What this version measures rightly; everything else is refused before the training starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ import tensorflow as tf
 from gradgate.telemetry.writer import OPTIMIZER_NAME
 from gradgate.training import hooks
 from gradgate.training.hooks import names
+from gradgate.training.hooks.shadow import is_shadowed
 from gradgate.training.scope import replicas_here, strategy_name
 
 _OWN_CLIPS = {
@@ -20,6 +21,10 @@ _OWN_CLIPS = {
 
 _MERGING = ("MirroredStrategy", "MultiWorkerMirroredStrategy")
 _KNOWN_STRATEGIES = (*_MERGING, "OneDeviceStrategy")
+_TWICE = (
+    "instrument: this {} is instrumented already. Close that guard first (guard.close(), or leave"
+    " its `with` block); one guard sees all of its steps."
+)
 _CONDITIONAL = {
     "gradient_accumulation_steps": "Remove it, and use a larger batch or more replicas.",
     "ema_overwrite_frequency": "Remove it: the average then replaces the weights once, at the end.",
@@ -49,6 +54,8 @@ def check_model(
             " pass optimizers=..."
         )
     _check_strategy(model, strategy)
+    if is_shadowed(model, "fit"):
+        raise ValueError(_TWICE.format("model"))
     for optimizer in optimizers.values():
         if not isinstance(optimizer, keras.optimizers.Optimizer):
             raise TypeError(
@@ -64,10 +71,7 @@ def check_model(
                 " own. Name these: instrument(..., optimizers={'adam': adam, 'sgd': sgd})."
             )
         if hooks.is_attached(optimizer):
-            raise ValueError(
-                "instrument: this model's optimizer is instrumented already. Close that guard first"
-                " (guard.close(), or leave its `with` block); one guard sees all of its steps."
-            )
+            raise ValueError(_TWICE.format("model's optimizer"))
         names.check_keras(optimizer)
     for name in optimizers if len(optimizers) > 1 else ():
         if not (isinstance(name, str) and OPTIMIZER_NAME.fullmatch(name)):
@@ -94,6 +98,32 @@ def check_fit(strategy: tf.distribute.Strategy) -> None:
             " itself fails there, with or without gradgate. Write the loop by hand:"
             " strategy.run(step), with optimizer.apply_gradients in the step."
         )
+
+
+def check_before_fit(
+    model: keras.Model,
+    optimizers: Sequence[keras.optimizers.Optimizer],
+    strategy: tf.distribute.Strategy,
+) -> None:
+    """Refuses what was changed since `instrument` and cannot be measured.
+
+    Raises:
+        ValueError: If an optimizer clips by itself now, or was made for other variables.
+    """
+    for optimizer in optimizers:
+        inner = names.inner_optimizer(optimizer)
+        _check_optimizer(inner, strategy, is_eager=model.run_eagerly)
+        is_models = optimizer is names.compiled_optimizer(model)
+        if not (is_models and optimizer.built and names.is_own_step(model)):
+            continue
+        known = {variable.path for variable in names.trained_variables(optimizer)}
+        new = [each.path for each in model.trainable_variables if each.path not in known]
+        if new:
+            raise ValueError(
+                f"gradgate: {new[0]}{f' and {len(new) - 1} more' if new[1:] else ''} became"
+                " trainable after the optimizer was made, which has no slots for it. Compile the"
+                " model again, then call instrument."
+            )
 
 
 def check_is_model(model: Any) -> None:

@@ -148,10 +148,16 @@ class Probe:
         if is_usual is None or not self._is_first_here():
             return tf.zeros([self.variables])
         changes = [self._updates.get(position, (None, None)) for position in range(self.variables)]
+        assert self.has_gradient is not None, "made together with the meter"
+        # An optimizer may change variables past its own methods, where nobody sees by how much.
+        unseen = [
+            np.float32(np.nan if new is None and has_gradient else 0)
+            for (new, _), has_gradient in zip(changes, self.has_gradient, strict=True)
+        ]
 
         def norms(*given: Any) -> tuple[tf.Tensor]:
             pairs = zip(given[: self.variables], given[self.variables :], strict=True)
-            return (tf.stack([change_norm(new, old) for new, old in pairs]),)
+            return (tf.stack([change_norm(new, old) for new, old in pairs]) + unseen,)
 
         arguments = [new for new, _ in changes] + [old for _, old in changes]
         (each,) = unless_rare(

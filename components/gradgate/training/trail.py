@@ -77,6 +77,7 @@ class Trail:
         self._model, self._settings, self._strategy = model, settings, strategy
         self._variables = variables
         self._started = time.monotonic()
+        self._iterations = names.steps_taken(optimizer)
         self._decoder: Decoder | None = None
         self._card: tuple[Any, ModelCard] | None = None
         self._former_card = None if writer is None else writer.card  # of a killed training
@@ -185,6 +186,16 @@ class Trail:
         variables = self._variables()
         self.final_weight_nonfinite = nonfinite_weights(variables)
         self.final_weight_sha256 = weight_digests(variables)
+
+    def unseen_steps(self) -> str:
+        """Says why no step was seen, when some were taken all the same; else empty."""
+        taken = names.steps_taken(self.optimizer) - self._iterations
+        if self.taken or self.probe.meter is not None or taken <= 0:
+            return ""
+        return (
+            f"{type(self.optimizer).__name__} took {taken} steps, and none was seen: they were"
+            " traced before instrument was called, or go past the optimizer that was given."
+        )
 
     def detach(self) -> None:
         """Restores the optimizer."""

@@ -45,17 +45,29 @@ def compiled_optimizer(model: keras.Model) -> keras.optimizers.Optimizer | None:
 
 
 def build_optimizer(model: keras.Model) -> None:
-    """Makes the slots of a model's optimizer before a fit, as `fit` does under a strategy.
+    """Makes the slots of a model's optimizer before the first step, as `fit` does under a strategy.
 
-    Otherwise they are made while the step is traced, and TensorFlow traces all of it twice. Not for
-    a `train_step` that is not Keras's own, which may train other variables than the model's.
+    Otherwise they are made while the step is traced, and TensorFlow traces all of it twice. Only
+    where the step will train the very same variables: not before every layer has its own, nor for
+    a `train_step` that is not Keras's.
     """
     optimizer = compiled_optimizer(model)
-    if optimizer is None or optimizer.built or not model.built:
+    if optimizer is None or optimizer.built:
         return
-    if type(model).train_step is keras.Model.train_step:
-        with model.distribute_strategy.scope():
+    if is_own_step(model) and all(layer.built for layer in layers_of(model)):
+        scope = model.distribute_strategy.scope()
+        with scope, keras.name_scope(optimizer.name, caller=optimizer):
             optimizer.build(model.trainable_variables)
+
+
+def is_own_step(model: keras.Model) -> bool:
+    """Says whether a model takes its steps as Keras does: of all its trainable variables."""
+    return type(model).train_step is keras.Model.train_step
+
+
+def compilation(model: keras.Model) -> Any:
+    """Returns what is another object after every `compile`."""
+    return getattr(model, "_compile_loss", None), getattr(model, "_compile_metrics", None)
 
 
 def trained_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
@@ -84,10 +96,12 @@ def check_keras(optimizer: keras.optimizers.Optimizer) -> None:
         found = None if method is None else list(inspect.signature(method).parameters)
         if found != parameters:
             what = "has no" if found is None else f"takes other arguments ({found}) in"
+            remedy = "Keras 3.12 and 3.15 are tested."
+            if method is not None and not method.__module__.startswith("keras."):
+                remedy = f"It is not Keras's own: give it the arguments of that, {parameters}."
             raise ValueError(
                 f"instrument: Keras {keras.__version__} {what} {type(each).__name__}.{name},"
-                " where the steps are observed, so nothing would be measured. Keras 3.8 to 3.15 are"
-                " known to work."
+                f" where the steps are observed, so nothing would be measured. {remedy}"
             )
 
 

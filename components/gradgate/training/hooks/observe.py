@@ -23,7 +23,7 @@ def attach(optimizer: keras.optimizers.Optimizer, observer: Observer, *, conditi
             `apply` encloses.
     """
     inner = names.inner_optimizer(optimizer)
-    step = ObservedStep(inner, observer)
+    step = ObservedStep(inner, observer, conditional=conditional)
     scale_loss = optimizer.scale_loss
 
     def observed_scale_loss(loss: Any) -> Any:
@@ -35,8 +35,8 @@ def attach(optimizer: keras.optimizers.Optimizer, observer: Observer, *, conditi
     shadow(inner, names.UPDATE, step.update)
     if inner.gradient_accumulation_steps:
         shadow(inner, names.APPLY, step.accumulate_if if conditional else step.accumulate)
-    elif conditional:
-        shadow(inner, names.APPLY, step.apply_if)
+    else:
+        shadow(inner, names.APPLY, step.apply)
     for name in names.ASSIGNS:
         noted = _noted(getattr(inner, name), observer, replaces=name == "assign")
         shadow(inner, name, noted)

@@ -9,6 +9,11 @@ def shadow(target: object, name: str, function: Callable[..., Any]) -> None:
     vars(target)[name] = function
 
 
+def is_shadowed(target: object, name: str) -> bool:
+    """Says whether a function of ours stands in the place of a method."""
+    return name in vars(target)
+
+
 def unshadow(target: object, *names: str) -> None:
     """Puts the methods of the class back in place."""
     for name in names:

@@ -9,21 +9,29 @@ import tensorflow as tf
 from gradgate.training.hooks import names
 from gradgate.training.hooks.observer import Observer, Pairs
 from gradgate.training.hooks.shadow import Without
+from gradgate.training.scope import replica
 
 
 class ObservedStep:
-    """The observed methods of one optimizer, and what they share."""
+    """The observed methods of one optimizer, and what they share.
 
-    def __init__(self, optimizer: Any, observer: Observer) -> None:
-        self._optimizer, self._observer = optimizer, observer
+    Args:
+        optimizer: Takes the steps.
+        observer: Sees them.
+        conditional: Whether the observer may say that a step is to be left out.
+    """
+
+    def __init__(self, optimizer: Any, observer: Observer, *, conditional: bool) -> None:
+        self._optimizer, self._observer, self._conditional = optimizer, observer, conditional
         self._apply, self._update = optimizer.apply, getattr(optimizer, names.UPDATE)
         self._aggregate = getattr(optimizer, names.GRADIENTS)
         self._is_decided = False  # inside of an `apply` whose gradients were seen already
+        self._deciding: set[int] = set()  # the same, by replica: some change threads on the way
 
     def aggregate(self, grads_and_vars: Pairs) -> Pairs:
         """In the place of GRADIENTS."""
         pairs = list(grads_and_vars)
-        if self._is_decided:
+        if self._was_seen():
             return pairs
         reduced, losses = self._sum(pairs)
         gradients, _ = self._observer.see_gradients(reduced, losses)
@@ -34,11 +42,14 @@ class ObservedStep:
     def update(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         """In the place of UPDATE."""
         self._update(grads, trainable_variables, learning_rate)
-        if not self._is_decided:
+        if not self._was_seen():
             self._observer.write(self._observer.update_norms())
 
-    def apply_if(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """In the place of APPLY, when a step may be left out."""
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """In the place of APPLY: the step is seen before anything of it is done.
+
+        So before weight decay, and before what an optimizer of somebody's own does in its `apply`.
+        """
         variables, gradients = prepared(self._optimizer, grads, trainable_variables)
         pairs = list(zip(gradients, map(names.tf_variable, variables), strict=True))
         reduced, losses = self._sum(pairs)
@@ -48,7 +59,16 @@ class ObservedStep:
             self._apply(used, variables)
             return self._observer.update_norms()
 
-        norms = self._where(is_used, used, use)
+        if self._conditional:
+            norms = self._where(is_used, used, use)
+        else:
+            here = replica()
+            self._deciding.add(here)
+            try:
+                with self._unscaled():
+                    norms = use(used)
+            finally:
+                self._deciding.discard(here)
         self._observer.write(norms)
 
     def accumulate(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
@@ -76,6 +96,9 @@ class ObservedStep:
             return 0
 
         tf.cond(self._observer.see_batch(pairs), use, leave_out)
+
+    def _was_seen(self) -> bool:
+        return self._is_decided or replica() in self._deciding
 
     def _sum(self, pairs: Pairs) -> tuple[list[Any], tf.Tensor | None]:
         """Sums gradients and losses over replicas, in one go."""
