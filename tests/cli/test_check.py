@@ -161,7 +161,7 @@ def test_a_report_that_cannot_be_written_is_one_line(run_cli, make_record, out):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("form", ["html", "markdown", "text", "json"])
+@pytest.mark.parametrize("form", ["html", "markdown", "text", "json", "junit", "sarif"])
 def test_every_format_can_be_written_to_a_file(run_cli, make_record, tmp_path, form):
     out = tmp_path / "report"
     done = run_cli("check", make_record(), "--training-only", "--format", form, "--out", out)

@@ -53,3 +53,52 @@ def test_what_is_no_plain_file_is_refused_at_once(run_cli, tmp_path):
         done = run_cli("explain", name)
         assert done.returncode == Exit.CANNOT_JUDGE
         assert "is not a plain file" in done.stderr
+
+
+def test_a_verdict_is_explained_in_every_format(call, make_record):
+    record = make_record(spoil=nan_gradient)
+    call("check", record, "--training-only", "--format", "json", "--out", "verdict.json")
+    for form, start in (
+        ("json", "{"),
+        ("html", "\n<!doctype html>"),
+        ("junit", "<?xml"),
+        ("sarif", "{"),
+    ):
+        done = call("explain", "verdict.json", "--format", form)
+        assert done.returncode == Exit.OK, done.stderr
+        assert done.stdout.lstrip().startswith(start.lstrip())
+        assert "nonfinite-gradient" in done.stdout
+
+
+def test_one_rule_can_be_asked_for(call, make_record):
+    record = make_record(spoil=nan_gradient)
+    call("check", record, "--training-only", "--format", "json", "--out", "verdict.json")
+    done = call("explain", "verdict.json", "--rule", "clip-saturation")
+    assert "ok clip-saturation" in done.stdout
+    assert "what to change" not in done.stdout
+    done = call("explain", "verdict.json", "--rule", "nothing")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "cannot explain: The verdict has no rule 'nothing'; its rules are"
+    )
+    done = call("explain", "verdict.json", "--rule", "clip-saturation", "--format", "html")
+    assert done.returncode == 2
+    assert "--rule goes with --format text" in done.stderr
+
+
+def test_last_nights_verdict_is_found_below_a_pipeline_root(call, make_record, tmp_path):
+    record = make_record(spoil=nan_gradient)
+    for night, as_of in (("7", "2026-01-07T05:00:00Z"), ("10", "2026-01-08T05:00:00Z")):
+        folder = tmp_path / "root" / "GradientGate" / "verdict" / night
+        folder.mkdir(parents=True)
+        given = ("--training-only", "--format", "json", "--as-of", as_of)
+        call("check", record, *given, "--out", folder / "verdict.json")
+    (tmp_path / "root" / "other").mkdir()
+    (tmp_path / "root" / "other" / "verdict.json").write_text("{}")
+    done = call("explain", "root")
+    assert done.returncode == Exit.OK
+    left_out, found = done.stderr.splitlines()
+    assert left_out.startswith("left out: root/other/verdict.json: is no verdict")
+    assert found == "root/GradientGate/verdict/10/verdict.json, the newest of 2 found"
+    assert "--as-of 2026-01-08T05:00:00Z" in done.stdout
+    assert call("explain", "record").returncode == Exit.CANNOT_JUDGE

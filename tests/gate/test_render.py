@@ -76,10 +76,10 @@ every_verdict = pytest.mark.parametrize("name", NAMES)
 
 
 @every_verdict
-@pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_golden(judged, golden, name, form):
     # The versions of gate and record are in a verdict, and so in its id; not what is tested here.
-    suffix = {"markdown": "md", "text": "txt"}.get(form, form)
+    suffix = {"markdown": "md", "text": "txt", "junit": "xml"}.get(form, form)
     golden(f"gate/{name}.{suffix}", render(steady(judged(name)), form))
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HEAVY = ["tensorflow", "keras", "tfx", "mlflow", "apache_beam"]
-LIGHT = ["gradgate", "gradgate.contracts", "gradgate.gate", "gradgate.diagnosis"]
+LIGHT = ["gradgate", "gradgate.contracts", "gradgate.gate", "gradgate.diagnosis", "gradgate.cli"]
 
 
 def heavy_imports(statement: str, root) -> str:

@@ -277,7 +277,7 @@ def test_an_edited_verdict_is_refused(judged, serving):
 def test_a_verdict_of_another_schema_is_refused(judged, serving):
     run = judged(schema_id="gradgate.verdict/v2")
     record = push_it(run, serving)
-    assert "of schema gradgate.verdict/v2; this pusher reads gradgate.verdict/v1" in record.reason
+    assert "of schema gradgate.verdict/v2; this gradgate reads gradgate.verdict/v1" in record.reason
 
 
 def test_a_verdict_about_no_model_is_refused(judged, serving):

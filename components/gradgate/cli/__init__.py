@@ -1,20 +1,25 @@
-"""`gradgate`: judge a training, and explain a verdict, without TensorFlow, TFX or MLflow."""
+"""`gradgate`: judge trainings, explain and verify verdicts, without TensorFlow, TFX or MLflow."""
 
 import typer
 
 import gradgate
 from gradgate.cli.check import check
 from gradgate.cli.explain import explain
+from gradgate.cli.lint_pipeline import lint_pipeline
+from gradgate.cli.policy import app as policy
+from gradgate.cli.replay import replay
+from gradgate.cli.verify import verify
 
 _HELP = """Keeps models whose training was numerically unhealthy from being pushed, and says why.
 
 [bold]Exit status[/bold]
 
    0  ok: the model may be pushed (warnings may have been given)\n
-  10  blocked by the policy\n
+  10  blocked by the policy; lint-pipeline: it could push what was not judged\n
   11  warnings, and --fail-on-warn was given\n
   12  cannot judge: record or model missing, cut off, altered, or not of each other\n
-  13  the policy is missing or wrong\n
+  13  the policy is missing or wrong, or fails its tests\n
+  14  verify: the verdict does not bless these bytes\n
    1  gradgate itself failed; 2: wrong usage. Never push on anything but 0.
 """
 
@@ -28,6 +33,10 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(explain)
+app.command()(verify)
+app.add_typer(policy)
+app.command()(replay)
+app.command()(lint_pipeline)
 
 
 def _version(wanted: bool) -> None:

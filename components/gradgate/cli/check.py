@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timezone
-from enum import Enum
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from gradgate.cli.exits import Exit, exit_status
+from gradgate.cli.formats import Format
 from gradgate.contracts import Policy, Verdict
 from gradgate.gate import (
     Evidence,
@@ -27,15 +27,6 @@ _RFC3339: Final = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?"
     r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-
-
-class Format(str, Enum):
-    """How the verdict is written."""
-
-    text = "text"
-    json = "json"
-    markdown = "markdown"
-    html = "html"
 
 
 def check(
@@ -79,6 +70,8 @@ def check(
     gradgate check record --training-only
 
     gradgate check record --policy strict.yaml --format html --out report.html
+
+    gradgate check record --training-only --format sarif --out gradgate.sarif
     """
     judged_at = _now() if as_of is None else _rfc3339(as_of)
     rules = _read_policy(policy)

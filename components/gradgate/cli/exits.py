@@ -1,6 +1,9 @@
 """Exit statuses. 1 and 2 are left to Python and to usage errors: neither is a judgement."""
 
 from enum import IntEnum
+from typing import NoReturn
+
+import typer
 
 from gradgate.contracts import Verdict
 
@@ -14,6 +17,7 @@ class Exit(IntEnum):
     WARNED = 11
     CANNOT_JUDGE = 12
     BAD_POLICY = 13
+    NOT_VERIFIED = 14
 
 
 def exit_status(verdict: Verdict, *, fail_on_warn: bool = False) -> Exit:
@@ -32,3 +36,9 @@ def exit_status(verdict: Verdict, *, fail_on_warn: bool = False) -> Exit:
     if verdict.decision == "warn" and fail_on_warn:
         return Exit.WARNED
     return Exit.OK
+
+
+def refuse(message: str, status: Exit) -> NoReturn:
+    """Ends the command with one line for people, on standard error."""
+    typer.echo(message, err=True)
+    raise typer.Exit(status)

@@ -1,56 +1,76 @@
 """`gradgate explain`: why a model was blocked, for whoever is asked at night."""
 
-import errno
-import os
-import stat
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from gradgate.cli.exits import Exit
-from gradgate.contracts import Verdict, parse_json
+from gradgate.cli.exits import Exit, refuse
+from gradgate.cli.formats import Format
+from gradgate.contracts import Verdict
+from gradgate.gate.read_verdict import VERDICT, VerdictError, read_verdict
 from gradgate.gate.render import explain as explain_verdict
+from gradgate.gate.render import render
 
 
 def explain(
     verdict: Annotated[
-        Path, typer.Argument(help="A verdict.json, or the directory that holds it.")
+        Path,
+        typer.Argument(
+            help="A verdict.json, or a directory that holds one; where several lie below it, such"
+            " as in TFX's pipeline root, the newest is explained."
+        ),
     ],
+    rule: Annotated[
+        str | None, typer.Option(help="Only this rule. Default: all that did not pass.")
+    ] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="What is written to standard output.")
+    ] = Format.text,
 ) -> None:
     """Explain a verdict: what happened, at which step, in which layer, and what to change.
 
-    [bold]Example[/bold]
+    Exits with 0 whatever the verdict says, and with 12 if there is none.
 
-    gradgate explain workspace/pipeline/GradientGate/verdict/7
+    [bold]Examples[/bold]
+
+    gradgate explain workspace/artifacts
+
+    gradgate explain workspace/artifacts/GradientGate/verdict/7
+
+    gradgate explain verdict.json --rule clip-saturation
+
+    gradgate explain verdict.json --format junit > gradgate.xml
     """
-    path = verdict / "verdict.json" if verdict.is_dir() else verdict
+    if rule is not None and output_format is not Format.text:
+        refuse("cannot explain: --rule goes with --format text; other formats show all", Exit.USAGE)
     try:
-        data = _read(path)
-        parse_json(data)
-        document = Verdict.model_validate_json(data)
-    except OSError as error:
-        _refuse(f"{path}: {error.strerror}. Name a verdict.json, or the directory that holds it.")
-    except ValidationError as error:
-        where = ".".join(str(step) for step in error.errors()[0]["loc"])
-        _refuse(f"{path}: is no verdict: {where}: {error.errors()[0]['msg']}.")
+        document = _newest(verdict) or read_verdict(verdict)
+    except VerdictError as error:
+        refuse(f"cannot explain: {error}", Exit.CANNOT_JUDGE)
+    if output_format is not Format.text:
+        typer.echo(render(document, output_format.value), nl=False)
+        return
+    try:
+        typer.echo(explain_verdict(document, rule), nl=False)
     except ValueError as error:
-        _refuse(f"{path}: is no verdict: {error}")
-    else:
-        if document.computed_id() != document.verdict_id:
-            _refuse(f"{path}: does not have the id that it says: it was damaged or edited.")
-        typer.echo(explain_verdict(document))
+        refuse(f"cannot explain: {error}", Exit.USAGE)
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of a plain file; a pipe or a device is refused at once, it may never end."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "is not a plain file")
-        return file.read()
-
-
-def _refuse(message: str) -> None:
-    typer.echo(f"cannot explain: {message}", err=True)
-    raise typer.Exit(Exit.CANNOT_JUDGE)
+def _newest(folder: Path) -> Verdict | None:
+    """The newest verdict below a folder that has none of its own; None if there is none."""
+    if not folder.is_dir() or (folder / VERDICT).exists():
+        return None
+    found: list[tuple[str, Path, Verdict]] = []
+    for file in sorted(folder.rglob(VERDICT)):
+        try:
+            verdict = read_verdict(file)
+        except VerdictError as error:
+            typer.echo(f"left out: {error}", err=True)
+        else:
+            found.append((verdict.as_of, file, verdict))
+    if not found:
+        return None
+    _, file, verdict = max(found, key=lambda one: one[:2])
+    typer.echo(f"{file}, the newest of {len(found)} found", err=True)
+    return verdict

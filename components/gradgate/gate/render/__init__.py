@@ -1,4 +1,4 @@
-"""A verdict as people and programs read it: JSON, text, Markdown, HTML, and an explanation.
+"""A verdict as people and programs read it: text, Markdown, HTML, JSON, JUnit, SARIF; explained.
 
 Pure functions of the verdict: equal verdicts render to equal bytes, with no clock, network or
 file but the template.
@@ -11,7 +11,9 @@ from gradgate.contracts import Verdict
 from gradgate.gate.render.document import render_json
 from gradgate.gate.render.explain import explain as explain
 from gradgate.gate.render.html import render_html
+from gradgate.gate.render.junit import render_junit
 from gradgate.gate.render.markdown import render_markdown
+from gradgate.gate.render.sarif import render_sarif
 from gradgate.gate.render.text import render_text
 
 FORMATS: Final[Mapping[str, Callable[[Verdict], str]]] = {
@@ -19,6 +21,8 @@ FORMATS: Final[Mapping[str, Callable[[Verdict], str]]] = {
     "json": render_json,
     "markdown": render_markdown,
     "html": render_html,
+    "junit": render_junit,
+    "sarif": render_sarif,
 }
 
 

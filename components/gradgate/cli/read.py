@@ -1,0 +1,46 @@
+"""Policies, records and models as the command line names them."""
+
+from importlib import resources
+from pathlib import Path
+
+from gradgate.cli.exits import Exit, refuse
+from gradgate.contracts import Policy
+from gradgate.gate import Evidence, PolicyError, RecordProblem, load_policy, read_policy
+from gradgate.telemetry.reader import RecordError, open_record
+
+
+def policy_of(path: Path | None) -> Policy:
+    """Returns the policy of a file, or the one that gradgate ships; ends the command if it is none.
+
+    Raises:
+        typer.Exit: With status 13 if the policy is missing or wrong; what is wrong was said.
+    """
+    try:
+        if path is None:
+            shipped = resources.files("gradgate.gate") / "policies" / "default.yaml"
+            return load_policy(shipped.read_bytes(), source="the default policy")
+        return load_policy(read_policy(path), source=str(path))
+    except (PolicyError, OSError) as error:
+        refuse(f"cannot use the policy: {error}", Exit.BAD_POLICY)
+
+
+def evidence_of(record: Path) -> Evidence | RecordProblem:
+    """Returns what a record holds, or why it cannot be read."""
+    try:
+        return Evidence.of(open_record(record))
+    except RecordError as error:
+        return RecordProblem(code=error.code, message=error.message)
+
+
+def model_beside(record: Path) -> Path | None:
+    """The model of the same execution, where TFX put both: `<node>/<output>/<execution>`."""
+    record = record.absolute()
+    beside = record.parent.parent / "model" / record.name / "Format-Serving"
+    return beside if beside.is_dir() else None
+
+
+def finished_at(evidence: Evidence | RecordProblem) -> str:
+    """When a training ended: the time at which a judgement of today is made as of then."""
+    if isinstance(evidence, RecordProblem):
+        return "1970-01-01T00:00:00Z"
+    return evidence.manifest.finished_at

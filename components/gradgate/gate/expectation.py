@@ -1,0 +1,123 @@
+"""What a policy is expected to decide of a training: `expect.yaml` of a fixture.
+
+A policy is code, and this is its unit test: the decision, exactly the rules and checks that fail,
+and where the first offence lies.
+"""
+
+import json
+from typing import Any, Final
+
+from pydantic import Field, ValidationError
+
+from gradgate.contracts import Verdict
+from gradgate.contracts.base import Contract
+from gradgate.contracts.policy import Identifier
+from gradgate.contracts.verdict import Decision, Finding
+from gradgate.gate.policy_error import Problem
+from gradgate.gate.policy_fields import place_of, shown
+from gradgate.gate.read_yaml import Places, Unreadable, field_name, read_yaml
+
+EXPECTATION: Final = "expect.yaml"
+
+
+class ExpectedOffence(Contract):
+    """Where a rule was first broken for good; what is not said is not compared.
+
+    Attributes:
+        rule: Of which rule; None is the worst.
+    """
+
+    rule: Identifier | None = None
+    step: int | None = Field(default=None, ge=0)
+    variable: str | None = None
+
+
+class Expectation(Contract):
+    """What a policy is to decide of one training.
+
+    Attributes:
+        description: What the training is an example of.
+        failed: Exactly the rules that fail, in any order. Rules that are unknown are not listed.
+        checks: Exactly the codes of the checks of integrity that fail.
+    """
+
+    description: str = ""
+    decision: Decision
+    failed: tuple[Identifier, ...] = ()
+    checks: tuple[str, ...] = ()
+    first_offence: ExpectedOffence | None = None
+
+    def differences(self, verdict: Verdict) -> list[str]:
+        """Returns how a verdict differs from this, a line each; none if it does not."""
+        lines = []
+        if verdict.decision != self.decision:
+            lines.append(f"decision: expected {self.decision}, got {verdict.decision}")
+        failed = {finding.id for finding in verdict.findings if finding.status == "fail"}
+        checks = {check.code for check in verdict.integrity if check.status == "fail"}
+        lines += _sets("failed", set(self.failed), failed)
+        lines += _sets("checks", set(self.checks), checks)
+        if self.first_offence is not None:
+            lines += _offence(self.first_offence, verdict)
+        return lines
+
+
+def load_expectation(text: str | bytes, source: str = EXPECTATION) -> Expectation:
+    """Returns the expectation that a text says.
+
+    Args:
+        text: YAML 1.2, as a policy.
+        source: What messages call it.
+
+    Raises:
+        ValueError: If it is none; the message names every problem with its line.
+    """
+    try:
+        value, places = read_yaml(text)
+        return Expectation.model_validate_json(json.dumps(value))
+    except Unreadable as error:
+        problems = error.problems
+    except ValidationError as error:
+        problems = [_problem(detail, places) for detail in error.errors(include_url=False)]
+    raise ValueError("\n".join(problem.at(source) for problem in problems)) from None
+
+
+def _problem(detail: Any, places: Places) -> Problem:
+    path = tuple(detail["loc"])
+    line, column = place_of(path, places)
+    kind = detail["type"]
+    if kind == "missing":
+        path, text = path[:-1], f"{path[-1]} is missing"
+    elif kind == "extra_forbidden":
+        fields = ExpectedOffence if path[0] == "first_offence" else Expectation
+        text = f"there is no such field; the fields here are {', '.join(fields.model_fields)}"
+    else:
+        message = str(detail["msg"])
+        text = f"got {shown(detail['input'])}; {message[:1].lower()}{message[1:]}"
+    return Problem(text=text, field=field_name(path), line=line, column=column)
+
+
+def _sets(name: str, expected: set[str], found: set[str]) -> list[str]:
+    parts = [
+        f"{word} {', '.join(sorted(names))}"
+        for word, names in (("without", expected - found), ("also", found - expected))
+        if names
+    ]
+    return [f"{name}: {'; '.join(parts)}"] if parts else []
+
+
+def _offence(expected: ExpectedOffence, verdict: Verdict) -> list[str]:
+    finding = _finding(expected, verdict)
+    if finding is None or finding.first_offence is None:
+        return [f"first offence: expected one of {expected.rule or 'the worst rule'}, got none"]
+    found = finding.first_offence
+    return [
+        f"first offence of {finding.id}: expected {name} {wanted}, got {getattr(found, name)}"
+        for name in ("step", "variable")
+        if (wanted := getattr(expected, name)) is not None and wanted != getattr(found, name)
+    ]
+
+
+def _finding(expected: ExpectedOffence, verdict: Verdict) -> Finding | None:
+    if expected.rule is None:
+        return verdict.findings[0] if verdict.findings else None
+    return next((finding for finding in verdict.findings if finding.id == expected.rule), None)
