@@ -91,13 +91,15 @@ def _require_grounds(verdict: Verdict) -> None:
     """Raises `RefusedError` unless all that the verdict rests on says yes as well.
 
     The gate gives no such verdict. But an id is no signature: who writes a verdict can seal it.
+    A policy in shadow blocks nothing, and calls no model healthy.
     """
-    if not verdict.healthy:
+    is_enforced = verdict.mode != "shadow"
+    if is_enforced and not verdict.healthy:
         raise RefusedError(f"the verdict does not call this model healthy. {verdict.headline}")
     if not verdict.findings:
         raise RefusedError("the verdict has no finding, so nothing about this model was proven.")
     for finding in verdict.findings:
-        if finding.level == "block":
+        if is_enforced and finding.level == "block":
             raise RefusedError(f"the verdict's rule {finding.id} blocks: {finding.message}")
     for check in verdict.integrity:
         if check.status == "fail":
