@@ -101,6 +101,7 @@ class Config(Contract):
     Attributes:
         name: Names the run; the file's name without its ending.
         policy: The gate's policy, relative to `pipeline/`.
+        waivers: The waivers of that policy, relative to `pipeline/`; None for none.
         push_to: The folder that the model server watches, relative to the workspace.
     """
 
@@ -112,6 +113,7 @@ class Config(Contract):
     guard: Guard = Guard()
     evaluation: Evaluation = Evaluation()
     policy: str = "policies/default.yaml"
+    waivers: str | None = None
     push_to: str = "serving/chicago_taxi"
 
     @field_validator("push_to")
@@ -126,6 +128,11 @@ class Config(Contract):
     def policy_file(self) -> Path:
         """Where the policy lies."""
         return HERE / self.policy
+
+    @property
+    def waivers_file(self) -> Path | None:
+        """Where the waivers lie; None where there are none."""
+        return None if self.waivers is None else HERE / self.waivers
 
 
 def available() -> tuple[str, ...]:

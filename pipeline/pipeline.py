@@ -62,7 +62,7 @@ def create_pipeline(
         tracking: How MLflow mirrors the run; None is `Workspace.tracking`.
 
     Raises:
-        PolicyError: If the policy cannot be used.
+        PolicyError: If the policy, or its waivers, cannot be used.
         DataError: If the table is not there.
     """
     workspace.root.mkdir(parents=True, exist_ok=True)
@@ -106,11 +106,13 @@ def create_pipeline(
         eval_config=eval_config(config.evaluation),
         schema=schema,
     )
+    waivers = config.waivers_file
     gate = GradientGate(
         model=model,
         gradient_health=trainer.outputs["gradient_health"],
         evaluator_blessing=evaluator.outputs["blessing"],
         policy=config.policy_file.read_text(encoding="utf-8"),
+        waivers=waivers.read_text(encoding="utf-8") if waivers else None,
     ).with_id(GATE)
     pusher = VerifyingPusher(
         model=model,

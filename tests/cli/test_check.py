@@ -1,6 +1,8 @@
 """`gradgate check`: every documented exit status, and what stands on the screen."""
 
 import json
+import re
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -101,6 +103,72 @@ def test_a_missing_policy_is_said_to_be_missing(run_cli, make_record):
     done = run_cli("check", make_record(), "--training-only", "--policy", "nowhere.yaml")
     assert done.returncode == Exit.BAD_POLICY
     assert "nowhere.yaml" in done.stderr
+
+
+WAIVERS = """
+apiVersion: gradgate/v1
+kind: Waivers
+waivers:
+  - id: w-1
+    policy: mine
+    rule: loss
+    reason: a batch of broken sensors
+    owner: alice
+    approved_by: bob
+    created: 2026-01-01T00:00:00Z
+    expires: 2026-03-01T00:00:00Z
+"""
+
+
+def nan_loss(steps):
+    steps.loss[7] = np.nan
+
+
+def test_a_waiver_turns_a_block_into_a_warning_until_it_ends(run_cli, make_record, tmp_path):
+    (tmp_path / "p.yaml").write_text(STRICTER)
+    now = datetime.now(timezone.utc)
+    created, in_time, end = (
+        (now + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ") for days in (-1, 10, 20)
+    )
+    text = WAIVERS.replace("2026-01-01T00:00:00Z", created).replace("2026-03-01T00:00:00Z", end)
+    (tmp_path / "w.yaml").write_text(text)
+    arguments = ("check", make_record(spoil=nan_loss), "--training-only")
+    arguments = (*arguments, "--policy", "p.yaml", "--as-of")
+    given = ("--waivers", "w.yaml")
+    assert run_cli(*arguments, in_time).returncode == Exit.BLOCKED
+    done = run_cli(*arguments, in_time, *given)
+    assert done.returncode == Exit.OK, done.stdout
+    assert f"waived by w-1 until {end}: a batch of broken sensors" in done.stdout
+    done = run_cli(*arguments, end, *given)
+    assert done.returncode == Exit.BLOCKED
+    assert f"waiver w-1 expired on {end}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (WAIVERS.replace("rule: loss", "rule: los"), "did you mean loss?"),
+        (WAIVERS.replace("approved_by: bob", "approved_by: Alice"), "somebody else must approve"),
+        (None, "cannot be read"),
+    ],
+)
+def test_wrong_waivers_are_said_to_be_wrong(run_cli, make_record, tmp_path, text, reason):
+    (tmp_path / "p.yaml").write_text(STRICTER)
+    if text:
+        (tmp_path / "w.yaml").write_text(text)
+    arguments = ("check", make_record(), "--training-only", "--policy", "p.yaml")
+    done = run_cli(*arguments, "--waivers", "w.yaml")
+    assert done.returncode == Exit.BAD_POLICY
+    assert done.stderr.startswith("cannot judge: w.yaml")
+    assert reason in done.stderr
+
+
+def test_a_policy_that_is_not_the_pinned_one_judges_nothing(run_cli, make_record):
+    arguments = ("check", make_record(), "--training-only")
+    done = run_cli(*arguments, "--policy-sha256", "sha256:0")
+    assert done.returncode == Exit.BAD_POLICY
+    digest = re.search(r"sha256:[0-9a-f]{64}", done.stdout)[0]
+    assert run_cli(*arguments, "--policy-sha256", digest).returncode == Exit.OK
 
 
 def test_wrong_usage_is_no_judgement(run_cli):

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 from gradgate.contracts import Manifest, ModelCard, Summary
-from gradgate.gate import load_policy
+from gradgate.gate import load_policy, load_waivers
+from gradgate.gate.read_yaml import read_yaml
 from gradgate.gate.schemas import SCHEMAS, main, schema_files, stale
 
 FOLDER = Path(__file__).resolve().parents[2] / "schemas"
@@ -56,6 +57,53 @@ def test_an_editor_knows_every_signal_and_no_other():
     for change in ({"signal": "lozz"}, {"aggregate": {"fn": "median"}}, {"extra": 1}):
         with pytest.raises(jsonschema.ValidationError):
             validate("policy", {**document, "rules": [{**rule, **change}]})
+
+
+FULL = """
+apiVersion: gradgate/v1
+kind: TrainingHealthPolicy
+metadata: {id: x, revision: 1, owner: me, review_by: 2027-01-01T00:00:00Z}
+mode: shadow
+required_signals: [loss, variable.norm]
+staleness: {max_age_after_export: 24h, max_clock_skew: 5m}
+max_waiver_days: 30
+shadow_rules: [b]
+rules:
+  - {id: a, signal: variable.norm, aggregate: {fn: quantile, q: 0.99}, expect: {op: "<", value: 1},
+     scope: {quantifier: {fraction: 0.05}}, window: {range: [10%, 50%]}, on_missing: warn}
+  - {id: b, signal: clip.saturation, aggregate: {fn: rolling_max, over: 100},
+     expect: {op: "<=", value: 0.5}, window: {range: [0, 100]}}
+"""
+
+
+def test_an_editor_takes_everything_that_the_loader_takes():
+    policy = load_policy(FULL)
+    written, _ = read_yaml(FULL)
+    validate("policy", written)
+    validate("policy", policy.document())
+    for change in ({"mode": "dry"}, {"required_signals": ["lozz"]}, {"max_waiver_days": 91}):
+        with pytest.raises(jsonschema.ValidationError):
+            validate("policy", {**written, **change})
+
+
+def test_an_editor_knows_the_fields_of_a_waiver():
+    waiver = {
+        "id": "w-1",
+        "policy": "x",
+        "rule": "a",
+        "scope": {"layers": ["head/**"], "training_uid": None},
+        "reason": "known",
+        "owner": "alice",
+        "approved_by": "bob",
+        "created": "2026-01-01T00:00:00Z",
+        "expires": "2026-01-02T00:00:00Z",
+    }
+    document = {"apiVersion": "gradgate/v1", "kind": "Waivers", "waivers": [waiver]}
+    validate("waivers", document)
+    load_waivers(json.dumps(document), load_policy(FULL))
+    for change in ({"extra": 1}, {"expires": None}, {"scope": {"layers": []}}):
+        with pytest.raises(jsonschema.ValidationError):
+            validate("waivers", {**document, "waivers": [{**waiver, **change}]})
 
 
 def test_what_is_recorded_fits_its_schema():

@@ -16,6 +16,7 @@ from gradgate.contracts import (
     Policy,
     Summary,
     VariableCard,
+    Waivers,
 )
 from gradgate.contracts.summary import SeriesSummary, Sketch, VariableSummary
 from gradgate.gate import Evidence, judge
@@ -212,6 +213,24 @@ def policy_of(*rules, **fields):
     return Policy.model_validate_json(json.dumps(document))
 
 
+def waivers_of(*waivers):
+    """Waivers in force at `AS_OF`, each a dict; all but `rule` have a default."""
+    plain = {
+        "policy": "test",
+        "reason": "a known one",
+        "owner": "alice",
+        "approved_by": "bob",
+        "created": "2026-11-01T00:00:00Z",
+    }
+    ends = (f"2026-12-20T0{i // 2}:00:00Z" for i in range(20))  # two at the same instant
+    listed = [
+        {"id": f"w-{i}", "expires": end, **plain, **waiver}
+        for i, (waiver, end) in enumerate(zip(waivers, ends, strict=False))
+    ]
+    document = {"apiVersion": "gradgate/v1", "kind": "Waivers", "waivers": listed}
+    return Waivers.model_validate_json(json.dumps(document))
+
+
 def rule_of(signal, fn="sum", op="==", value=0, **fields):
     """A rule as a dict; numbers of the aggregate as a dict in `aggregate`."""
     aggregate = {"fn": fn, **fields.pop("aggregate", {})}
@@ -230,6 +249,8 @@ class Make:
     Training: type = Training
     policy: object = staticmethod(policy_of)
     rule: object = staticmethod(rule_of)
+    waivers: object = staticmethod(waivers_of)
+    waiver_ends: str = "2026-12-20T01:00:00Z"
     as_of: str = AS_OF
 
     def verdict(self, training, *rules, policy=None, size=1 << 30, **options):

@@ -20,6 +20,11 @@ RULES = [
     ("persistence", {"op": "<", "value": 0.5, "tail": 3}),
     ("improvement", {"portion": 0.25}),
     ("tail_median", {"portion": 0.25}),
+    ("count", {}),
+    ("quantile", {"q": 0.75}),
+    ("slope", {}),
+    ("rolling_max", {"over": 3}),
+    ("rolling_min", {"over": 2}),
 ]
 
 
@@ -74,6 +79,33 @@ def test_is_what_brute_force_finds(make, fn, numbers, values, op, limit, size, s
     assert finding.first_offence.step == earliest
     assert finding.first_offence.variable == training.card.variables[column].path
     np.testing.assert_equal(finding.first_offence.value, float(training.norms[earliest, column]))
+
+
+@given(
+    values=st.lists(
+        st.tuples(*[st.sampled_from([0.0, 0.25, 0.5, 1.0, np.nan])] * 3), min_size=2, max_size=24
+    ),
+    fn=st.sampled_from(["max", "mean", "last"]),
+    quantifier=st.sampled_from(
+        [("any", 2), ({"at_most": 1}, 1), ({"at_most": 9}, 2), ({"fraction": 0.34}, 1)]
+    ),
+    size=st.integers(1, 24),
+)
+def test_where_some_may_fail_it_is_where_one_too_many_had(make, values, fn, quantifier, size):
+    written, allowed = quantifier
+    training = make.Training(steps=len(values), every=1)
+    training.norms[:] = values
+    scope = {"quantifier": written}
+    rule = make.rule("variable.norm", fn, "<", 0.5, min_samples=1, id="asked", scope=scope)
+    (finding,) = make.verdict(training, rule, size=size).findings
+    seen = training.norms.astype(np.float64)
+    broken = slowly(training.step, seen, {"fn": fn}, Compare(op="<", value=0.5))
+    hopeless = [step for step, column in zip(broken, seen.T, strict=True) if np.isnan(column).any()]
+    in_order = sorted(step for step in broken if step is not None)
+    steps = [*hopeless, *in_order[allowed : allowed + 1]]
+    assert finding.status == ("fail" if steps else "pass")
+    if steps:
+        assert finding.first_offence.step == min(steps)
 
 
 @given(at=st.integers(0, 99), size=st.integers(1, 100))

@@ -48,7 +48,9 @@ def test_yaml_1_2_numbers_and_words():
     assert policy.metadata.owner == "no"
 
 
-@pytest.mark.parametrize("number", ["5", "-0", "+0.5", ".5", "5.", "1E3", "9007199254740992"])
+@pytest.mark.parametrize(
+    "number", ["5", "-0", "-3", "+7", "-0.25", "+0.5", ".5", "5.", "1E3", "9007199254740992"]
+)
 def test_numbers_that_are_plain(number):
     assert load_policy(GOOD.replace("0.05", number)).rules[0].expect.value == float(number)
 
@@ -173,8 +175,10 @@ def test_a_message_moves_no_cursor():
         (
             ("metadata", "metdata"),
             ("policy.yaml:3:1: metdata: there is no such field; did you mean metadata? the fields"
-            " here are apiVersion, kind, metadata, coverage, defaults, require_evaluator,"
-                " require_trained_weights, rules"),
+            " here are apiVersion, kind, metadata, mode, required_signals, coverage,"
+            " staleness, defaults,"
+                " require_evaluator, require_trained_weights, max_waiver_days, rules,"
+                " shadow_rules"),
         ),
         (
             ("gradgate/v1", "gradgate/v2"),
@@ -183,7 +187,8 @@ def test_a_message_moves_no_cursor():
         (
             ("fn: mean", "fn: median"),
             ("policy.yaml:7:17: rules[0].aggregate.fn: got 'median'; use one of 'sum', 'mean',"
-            " 'max', 'min', 'last', 'sustained_max', 'persistence', 'improvement', 'tail_median'"),
+            " 'max', 'min', 'last', 'count', 'rate', 'quantile', 'slope', 'rolling_max',"
+            " 'rolling_min', 'sustained_max', 'persistence', 'improvement', 'tail_median'"),
         ),
         (("fn: mean", "of: mean"), "policy.yaml:7:5: rules[0].aggregate: fn is missing"),
         (
@@ -272,6 +277,64 @@ def test_a_message_moves_no_cursor():
             (RULE, RULE + "    on_missing: warn\n"),
             ("rules: skips: on_missing is warn and severity is block; what was not measured must"
             " not be treated more mildly than what failed."),
+        ),
+        (
+            (RULE, RULE + "    window: {range: 5}\n"),
+            "policy.yaml:9:14: rules[0].window.range: got 5; give where it begins and ends, as",
+        ),
+        (
+            (RULE, RULE + "    window: {range: [5%]}\n"),
+            "policy.yaml:9:14: rules[0].window.range: got ",
+        ),
+        (
+            (RULE, RULE + "    window: {range: [0, half]}\n"),
+            ("policy.yaml:9:25: rules[0].window.range[1]: got 'half'; give a number of steps or a"
+            " percentage as 5%"),
+        ),
+        (
+            (RULE, RULE + "    window: {range: [50%, 5%]}\n"),
+            ("policy.yaml:9:5: rules[0].window: window: 'range' must rise, got 50% to 5%."),
+        ),
+        (
+            (RULE, RULE + "    window: {range: [0, 5], last: 3}\n"),
+            ("policy.yaml:9:5: rules[0].window: window: 'range' says it all; remove the others."),
+        ),
+        (
+            ("fn: mean", "fn: quantile, q: 0.5"),
+            "rules[0].aggregate.fn: quantile does not fit step.skipped, which is 0 or 1",
+        ),
+        (
+            ("step.skipped\n    aggregate: {fn: mean}", "loss\n    aggregate: {fn: rate}"),
+            "rules[0].aggregate.fn: rate does not fit loss, a magnitude; use mean, max, min or",
+        ),
+        (
+            ("step.skipped\n    aggregate: {fn: mean}",
+             "loss\n    min_samples: 1\n    aggregate: {fn: slope}"),
+            "rules[0].min_samples: a single sample has no slope; ask for 2 or more",
+        ),
+        (
+            ("fn: mean", "fn: rolling_max, over: 1001"),
+            ("policy.yaml:7:34: rules[0].aggregate.over: got 1001; input should be less than or"
+            " equal to 1000"),
+        ),
+        (
+            ("rules:", "required_signals: [los, loss, loss]\nrules:"),
+            ("policy.yaml:4:20: required_signals[0]: there is no signal los; did you mean loss? the"
+            " signals are"),
+        ),
+        (
+            ("rules:", "required_signals: [los, loss, loss]\nrules:"),
+            "policy.yaml:4:31: required_signals[2]: loss stands twice; keep one",
+        ),
+        (
+            ("owner: tests", "owner: tests, review_by: 2027-03-01"),
+            ("policy.yaml:3:49: metadata.review_by: must be an RFC 3339 time with a zone, such as"
+            " 2026-01-31T12:00:00Z; got '2027-03-01'"),
+        ),
+        (
+            ("rules:", "staleness: {max_clock_skew: 5 min}\nrules:"),
+            ("policy.yaml:4:13: staleness.max_clock_skew: got '5 min'; must match"
+            " ^[1-9][0-9]{0,4}[smhd]$"),
         ),
         ((RULE, RULE + RULE), "policy.yaml:4:1: rules: rules: id used twice: skips."),
         ((RULE, "  []\n"), "policy.yaml:4:1: rules: got []; "),

@@ -3,6 +3,9 @@
 A property that no fault can break proves nothing; these are the faults that gates really have.
 """
 
+import dataclasses
+import importlib
+
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
@@ -12,6 +15,9 @@ import gradgate.gate.asking
 import gradgate.gate.compare
 from gradgate.contracts.policy import Between
 from gradgate.gate.case import StepCase
+from gradgate.gate.waiving import Waiving
+
+JUDGE = importlib.import_module("gradgate.gate.judge")  # the room has a function of that name
 
 
 def failure_form(monkeypatch):
@@ -77,6 +83,71 @@ def any_instead_of_all(monkeypatch):
     monkeypatch.setattr(gradgate.gate.asking, "holds", holds)
 
 
+def shadow_decides(monkeypatch):
+    """A rule on trial is heard with the others."""
+    kept = JUDGE.decide
+
+    def decide(*, policy, **known):
+        return kept(policy=policy.model_copy(update={"shadow_rules": ()}), **known)
+
+    monkeypatch.setattr(JUDGE, "decide", decide)
+
+
+def shadow_forgives_damage(monkeypatch):
+    """In shadow everything is fine, also a record that is not whole."""
+    kept = JUDGE.decide
+
+    def decide(*, policy, integrity, **known):
+        seen = () if policy.mode == "shadow" else integrity
+        return kept(policy=policy, integrity=seen, **known)
+
+    monkeypatch.setattr(JUDGE, "decide", decide)
+
+
+def quantifiers_are_swapped(monkeypatch):
+    """`any` where `all` is meant, and the other way round."""
+    kept = gradgate.gate.asking.may_fail
+    swapped = {"all": "any", "any": "all"}
+
+    def may_fail(quantifier, columns):
+        other = swapped.get(quantifier, quantifier) if isinstance(quantifier, str) else quantifier
+        return kept(other, columns)
+
+    monkeypatch.setattr(gradgate.gate.asking, "may_fail", may_fail)
+
+
+def waiver_by_prefix(monkeypatch):
+    """A waiver of `rule-1` lets `rule-10` go by too, and one of `rule-` every rule."""
+
+    def of(self, rule):
+        found = tuple(w for w in self.in_force if rule.startswith(w.rule[:5]))
+        return dataclasses.replace(self, in_force=found)
+
+    monkeypatch.setattr(Waiving, "of", of)
+
+
+def waiver_lives_on(monkeypatch):
+    """An end that nobody looks at."""
+    kept = Waiving.at.__func__
+
+    def at(cls, as_of, waivers, policy, manifest):
+        return kept(cls, "2026-11-23T05:40:00Z", waivers, policy, manifest)
+
+    monkeypatch.setattr(Waiving, "at", classmethod(at))
+
+
+def waiver_of_everything(monkeypatch):
+    """A rule that broke is waived like one that failed."""
+    kept = gradgate.gate.asking.Asking._answer
+
+    def _answer(self, offence, *, is_improving):
+        if self._error and self._waiving.in_force:
+            self._error, self._unknown = "", self._error
+        return kept(self, offence, is_improving=is_improving)
+
+    monkeypatch.setattr(gradgate.gate.asking.Asking, "_answer", _answer)
+
+
 def dies_of(monkeypatch, mutate, check, make, examples=3000):
     with monkeypatch.context() as patched:
         mutate(patched)
@@ -100,6 +171,12 @@ def dies_of(monkeypatch, mutate, check, make, examples=3000):
         (nan_is_dropped, "check_a_bad_number_never_improves"),
         (unknown_passes, "check_missing_evidence_never_improves"),
         (broken_rule_passes, "check_missing_evidence_never_improves"),
+        (quantifiers_are_swapped, "check_a_stricter_quantifier_never_improves"),
+        (waiver_by_prefix, "check_a_waiver_changes_its_rule_alone"),
+        (waiver_of_everything, "check_a_waiver_changes_its_rule_alone"),
+        (waiver_lives_on, "check_an_ended_waiver_is_none"),
+        (shadow_decides, "check_a_rule_in_shadow_decides_nothing"),
+        (shadow_forgives_damage, "check_shadow_changes_what_is_done_and_not_what_is_found"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

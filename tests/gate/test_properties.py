@@ -20,6 +20,12 @@ LEVELS = {"ok": 0, "warn": 1, "block": 2}
 SIGNALS = [
     ("loss", "last", "<"),
     ("loss", "improvement", ">="),
+    ("loss", "slope", "<="),
+    ("loss", "count", ">="),
+    ("loss.nonfinite", "rate", "<="),
+    ("variable.norm", "quantile", "<="),
+    ("variable.norm", "rolling_max", "<="),
+    ("clip.scale", "rolling_min", ">="),
     ("loss", "tail_median", "<="),
     ("loss.vs_constant", "tail_median", "<="),
     ("loss.nonfinite", "sum", "<="),
@@ -42,8 +48,14 @@ SIGNALS = [
 ]
 NUMBERS = {
     "sustained_max": {"steps": 2},
+    "quantile": {"q": 0.7},
+    "rate": {"per": 2},
+    "rolling_max": {"over": 3},
+    "rolling_min": {"over": 3},
     "persistence": {"op": "<", "value": 0.3, "tail": 3},
 }
+# From the strictest to the mildest, for the three variables of the training.
+QUANTIFIERS = ["all", {"fraction": 0.34}, {"at_most": 1}, {"at_most": 2}, "any"]
 limits = st.sampled_from([-1.0, 0.0, 0.05, 0.3, 0.5, 1.0, 2.0])
 plain = st.floats(0, 2, width=32)
 
@@ -59,7 +71,10 @@ def rules(draw):
         "min_samples": 1,
     }
     if signal.startswith("variable.") and draw(st.booleans()):
-        rule["scope"] = {"include": [draw(st.sampled_from(["**", "first/*", "*/bias"]))]}
+        rule["scope"] = {
+            "include": [draw(st.sampled_from(["**", "first/*", "*/bias"]))],
+            "quantifier": draw(st.sampled_from(QUANTIFIERS)),
+        }
     if signal not in {"weights.nonfinite", "variable.unused"}:
         rule["min_samples"] = draw(st.sampled_from([1, 5, 12]))
         rule["window"] = {"skip_first": draw(st.integers(1, 3))}
@@ -95,10 +110,9 @@ def cases(draw, make, least=1):
     return draw(trainings(make)), [blocking, *others]
 
 
-def policy(make, asked):
-    return make.policy(
-        *asked, coverage={"min_step_fraction": 1.0, "max_gap_steps": 0, "min_steps": 1}
-    )
+def policy(make, asked, **fields):
+    coverage = {"min_step_fraction": 1.0, "max_gap_steps": 0, "min_steps": 1}
+    return make.policy(*asked, coverage=coverage, **fields)
 
 
 def levels(make, training, asked):
@@ -192,7 +206,104 @@ def check_a_tighter_limit_never_improves(make, data):
     assert never_milder(levels(make, training, asked), before)
 
 
+def check_a_stricter_quantifier_never_improves(make, data):
+    training, asked = data.draw(cases(make))
+    strict, mild = data.draw(st.tuples(*[st.integers(0, len(QUANTIFIERS) - 1)] * 2).map(sorted))
+    rule = {**data.draw(rules()), "signal": "variable.norm", "severity": "block"}
+    rule |= {"aggregate": {"fn": "max"}, "min_samples": 1}
+    one, other = ({**rule, "scope": {"quantifier": QUANTIFIERS[i]}} for i in (strict, mild))
+    stricter, milder = ([*asked, rule] for rule in (one, other))
+    assert never_milder(levels(make, training, stricter), levels(make, training, milder))
+
+
+def check_a_rule_in_shadow_decides_nothing(make, data):
+    """P8: with it the verdict is, but for what it reports apart, the one without it."""
+    training, asked = data.draw(cases(make))
+    quiet = {**data.draw(rules()), "id": "quiet"}
+    without = make.verdict(training, policy=policy(make, asked))
+    place = data.draw(st.integers(0, len(asked)))
+    more = [{"id": f"rule-{i}", **rule} for i, rule in enumerate(asked)]
+    more.insert(place, quiet)
+    beside = make.verdict(training, policy=policy(make, more, shadow_rules=["quiet"]))
+    apart = ("verdict_id", "inputs", "would_decide", "shadow_findings")
+    assert _but(beside, apart) == _but(without, apart)
+    assert [finding.id for finding in beside.shadow_findings] == ["quiet"]
+    assert LEVELS[beside.would_decide] >= LEVELS[beside.decision]
+
+
+def _but(verdict, names):
+    return {name: value for name, value in verdict.document().items() if name not in names}
+
+
+def check_shadow_changes_what_is_done_and_not_what_is_found(make, data):
+    """A policy in shadow finds the same, never calls a model healthy, and only damage blocks."""
+    training, asked = data.draw(cases(make))
+    if data.draw(st.booleans()):
+        training.replace(observed_steps=0)
+    enforced = make.verdict(training, policy=policy(make, asked))
+    shadow = make.verdict(training, policy=policy(make, asked, mode="shadow"))
+    assert shadow.findings == enforced.findings
+    assert shadow.would_decide == enforced.decision
+    assert not shadow.healthy
+    is_damaged = any(check.status == "fail" for check in enforced.integrity)
+    expected = "block" if is_damaged else min(enforced.decision, "warn", key=LEVELS.get)
+    assert shadow.decision == expected
+
+
+@st.composite
+def some_waivers(draw, make, names):
+    """Up to three waivers in force, each of one rule, some of single layers."""
+    drawn = draw(st.lists(st.sampled_from(names), max_size=3))
+    layers = st.sampled_from([None, ["**"], ["first/*"], ["head/kernel", "first/bias"]])
+    return make.waivers(*({"rule": name, "scope": {"layers": draw(layers)}} for name in drawn))
+
+
+def check_a_waiver_changes_its_rule_alone(make, data):
+    """P7: at most from block to warn; a rule that broke, and what says of damage, never."""
+    training, asked = data.draw(cases(make))
+    if data.draw(st.booleans()):
+        training.replace(observed_steps=0)
+    asked = [*asked, {**asked[0], "signal": "no.signal", "severity": "warn"}]
+    names = [f"rule-{i}" for i in range(len(asked))]
+    given = data.draw(some_waivers(make, names))
+    before = make.verdict(training, policy=policy(make, asked))
+    after = make.verdict(training, policy=policy(make, asked), waivers=given)
+    waived = {waiver.rule for waiver in given.waivers}
+    levels = {finding.id: finding for finding in before.findings}
+    for finding in after.findings:
+        plain = levels[finding.id]
+        if finding != plain:
+            assert finding.id in waived
+            assert plain.status in {"fail", "unknown"}
+            assert finding.observed.value == plain.observed.value or len(finding.worst) > 1
+        is_milder = LEVELS[finding.level] < LEVELS[plain.level]
+        assert not is_milder or (finding.status, finding.level) == ("waived", "warn")
+    damage = [check for check in before.integrity if check.status == "fail"]
+    assert [check for check in after.integrity if check in damage] == damage
+    assert not damage or after.decision == "block"
+
+
+def check_an_ended_waiver_is_none(make, data):
+    """P7: from the instant at which it expires on, it is as if nobody had written it."""
+    training, asked = data.draw(cases(make))
+    names = [f"rule-{i}" for i in range(len(asked))]
+    given = data.draw(some_waivers(make, names))
+    as_of = data.draw(st.sampled_from([make.waiver_ends, "2027-11-23T05:40:00Z"]))
+    before = make.verdict(training, policy=policy(make, asked), as_of=as_of)
+    after = make.verdict(training, policy=policy(make, asked), waivers=given, as_of=as_of)
+    assert after.decision == before.decision
+    assert [(f.id, f.status, f.level) for f in after.findings] == [
+        (f.id, f.status, f.level) for f in before.findings
+    ]
+    assert {waiver.status for waiver in after.waivers} <= {"expired"}
+
+
 PROPERTIES = [
+    check_a_waiver_changes_its_rule_alone,
+    check_an_ended_waiver_is_none,
+    check_a_stricter_quantifier_never_improves,
+    check_a_rule_in_shadow_decides_nothing,
+    check_shadow_changes_what_is_done_and_not_what_is_found,
     check_a_bad_number_never_improves,
     check_missing_evidence_never_improves,
     check_another_rule_never_improves,
@@ -245,7 +356,11 @@ def test_a_verdict_reads_back_and_fits_its_schema(make, data):
     """P9 and P10."""
     training, asked = data.draw(cases(make))
     training.norms[0, 0] = data.draw(st.sampled_from([0.5, math.nan, math.inf]))
-    verdict = make.verdict(training, policy=policy(make, asked))
+    given = data.draw(some_waivers(make, [f"rule-{i}" for i in range(len(asked))]))
+    fields = {"mode": data.draw(st.sampled_from(["enforce", "shadow"]))}
+    if len(asked) > 1:
+        fields["shadow_rules"] = data.draw(st.sampled_from([[], ["rule-1"]]))
+    verdict = make.verdict(training, policy=policy(make, asked, **fields), waivers=given)
     text = json.dumps(verdict.document(), allow_nan=False)
     again = Verdict.model_validate_json(text)
     assert again.document() == verdict.document()

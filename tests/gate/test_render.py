@@ -61,17 +61,30 @@ def judged(make, policy):
             training.summary = training.summary.model_copy(
                 update={"clip_scale": training.summary.clip_scale.model_copy(update={"total": 6.0})}
             )
+        elif name in {"shadow", "waived"}:
+            training.norms[37:, 0] = 2000
+            training.loss[:] = 0.5
         elif name == "refused":
             training.applied[60] = False
             others = (OtherBlessing(source="Evaluator", blessed=False, same_model=True),)
-        return make.verdict(
-            training, policy=policy, model=MODEL, training_only=False, others=others
-        )
+        options = {"policy": policy, "model": MODEL, "training_only": False, "others": others}
+        if name == "shadow":
+            changes = {"mode": "shadow", "shadow_rules": ("loss-improves",)}
+            options["policy"] = policy.model_copy(update=changes)
+        elif name == "waived":
+            known = {"policy": "default", "reason": "a new loss, TICKET-381"}
+            layers = {"scope": {"layers": ["first/**"]}}
+            options["waivers"] = make.waivers(
+                {"rule": "exploding-gradient", **known, **layers},
+                {"rule": "loss-improves", **known},
+                {"rule": "dead-kernel", **known, "expires": "2026-11-20T00:00:00Z"},
+            )
+        return make.verdict(training, **options)
 
     return judged
 
 
-NAMES = ("sound", "nan", "saturated", "refused")
+NAMES = ("sound", "nan", "saturated", "refused", "shadow", "waived")
 every_verdict = pytest.mark.parametrize("name", NAMES)
 
 

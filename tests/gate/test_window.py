@@ -20,6 +20,10 @@ from gradgate.gate.window import Steps, resolve
         ({"last": "100%", "skip_first": 399}, 399, 400),
         ({"skip_first": 1000}, 1000, 1000),  # nothing is left
         ({"first": 5, "skip_first": 10}, 10, 10),
+        ({"range": (0, 100)}, 0, 100),
+        ({"range": ("10%", "50%")}, 50, 250),
+        ({"range": (60, "100%")}, 60, 400),  # 500 are planned, and 400 were seen
+        ({"range": (450, 460)}, 450, 450),
     ],
 )
 def test_steps_of_a_window(window, start, stop):
@@ -37,4 +41,5 @@ def test_says_what_a_percentage_is_of():
     assert resolve(window, planned=None, stop=400) == Steps(
         start=360, stop=400, percent_of="observed"
     )
+    assert resolve(Window(range=(5, "9%")), planned=None, stop=400).percent_of == "observed"
     assert resolve(Window(last=3), planned=500, stop=400).percent_of == ""

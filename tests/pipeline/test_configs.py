@@ -16,6 +16,13 @@ def test_each_ready_configuration_loads_and_bears_its_files_name(name):
     assert config.policy_file.is_file()
 
 
+def test_waivers_lie_beside_the_policy_if_there_are_any():
+    sound = load("sound")
+    assert sound.waivers_file is None
+    mine = sound.model_copy(update={"waivers": "policies/waivers.yaml"})
+    assert mine.waivers_file.parent == sound.policy_file.parent
+
+
 def test_the_sick_ones_differ_from_the_sound_one_in_one_thing_each():
     sound, silent_nan, saturated = (load(n) for n in ("sound", "silent-nan", "saturated"))
     named = {"name", "description"}
@@ -43,7 +50,7 @@ HEAD = "name: x\ndescription: x\n"
             HEAD + "modle: {}",
             (
                 "x.yaml: unknown field 'modle'; did you mean 'model'? Fields: name, description,"
-                " data, model, training, guard, evaluation, policy, push_to."
+                " data, model, training, guard, evaluation, policy, waivers, push_to."
             ),
         ),
         (

@@ -168,7 +168,7 @@ def gate(artifact, policy, tmp_path):
     from gradgate.tfx.artifacts import TrainingHealthVerdict
     from gradgate.tfx.gate.executor import Executor
 
-    def run(model, health, *, text=policy, evaluator="same", signing_key="", **inputs):
+    def run(model, health, *, text=policy, evaluator="same", properties=None, **inputs):
         if evaluator == "same":
             inputs["evaluator_blessing"] = [
                 artifact(
@@ -188,13 +188,7 @@ def gate(artifact, policy, tmp_path):
         executor.Do(
             {"model": [model], "gradient_health": [health] if health else [], **inputs},
             outputs,
-            {
-                "policy": text,
-                "gate_version": "test",
-                "run_nonce": "1",
-                "signing_key": signing_key,
-                "signing_public_key": "",
-            },
+            {"policy": text, "gate_version": "test", "run_nonce": "1", **(properties or {})},
         )
         data = (folder / "verdict" / "verdict.json").read_bytes()
         verdict = Verdict.model_validate_json(data)

@@ -119,6 +119,31 @@ class TestGradientGate:
         with pytest.raises(PolicyError):
             GradientGate(policy="pipeline/policies/default.yaml", **channels)
 
+    def test_waivers_that_cannot_be_used_are_refused_before_anything_runs(self, channels, policy):
+        from gradgate import GradientGate
+        from gradgate.gate.policy_error import PolicyError
+
+        for text in ("", "waivers.yaml", "waivers: []"):
+            with pytest.raises(PolicyError, match=r"waivers\.yaml"):
+                GradientGate(policy=policy, waivers=text, **channels)
+        text = "apiVersion: gradgate/v1\nkind: Waivers\nwaivers: []\n"
+        gate = GradientGate(policy=policy, waivers=text, **channels)
+        assert gate.exec_properties["waivers"] == text
+
+    def test_a_policy_that_is_not_the_pinned_one_is_refused_before_anything_runs(
+        self, channels, policy
+    ):
+        from gradgate import GradientGate
+        from gradgate.gate import load_policy, policy_digest
+        from gradgate.gate.policy_error import PolicyError
+
+        with pytest.raises(PolicyError, match="and sha256:0 is pinned") as caught:
+            GradientGate(policy=policy, policy_sha256="sha256:0", **channels)
+        assert caught.value.code == "P-PIN"
+        digest = policy_digest(load_policy(policy))
+        gate = GradientGate(policy=policy, policy_sha256=digest, **channels)
+        assert gate.exec_properties["policy_sha256"] == digest
+
     def test_takes_the_text_and_a_nonce_that_differs_from_run_to_run(self, channels, policy):
         from gradgate import GradientGate, TrainingHealthVerdict
 

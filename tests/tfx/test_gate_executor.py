@@ -1,5 +1,6 @@
 """A blocked model is an answer: verdict and blessing are written, and nothing is raised."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -123,6 +124,52 @@ def test_a_policy_that_cannot_be_used_is_blocked(sound, gate):
     verdict, blessing, _ = gate(sound.model, sound.health, text="rules: []")
     assert failed_codes(verdict) == ["P-INVALID"]
     assert blessing.get_int_custom_property("blessed") == 0
+
+
+WAIVERS = """
+apiVersion: gradgate/v1
+kind: Waivers
+waivers:
+  - id: w-1
+    policy: tests
+    rule: RULE
+    reason: known
+    owner: alice
+    approved_by: bob
+    created: 2020-01-01T00:00:00Z
+    expires: 2020-02-01T00:00:00Z
+"""
+
+
+def test_waivers_come_as_text_and_lie_beside_the_verdict(sound, gate, policy):
+    rule = re.search(r"id: ([a-z.-]+)", policy[policy.index("rules:") :])[1]
+    name = re.search(r"id: ([a-z.-]+)", policy)[1]
+    text = WAIVERS.replace("RULE", rule).replace("policy: tests", f"policy: {name}")
+    verdict, blessing, artifact = gate(sound.model, sound.health, properties={"waivers": text})
+    assert [(waiver.id, waiver.status) for waiver in verdict.waivers] == [("w-1", "expired")]
+    assert (Path(artifact.uri) / "waivers.yaml").read_text() == text
+    assert blessing.get_int_custom_property("blessed") == 1
+
+
+@pytest.mark.parametrize("text", ["", WAIVERS, "waivers.yaml"])
+def test_waivers_that_cannot_be_used_are_blocked(sound, gate, text):
+    verdict, blessing, _ = gate(sound.model, sound.health, properties={"waivers": text})
+    assert failed_codes(verdict) == ["P-WAIVER"]
+    assert blessing.get_int_custom_property("blessed") == 0
+
+
+def test_a_policy_that_was_changed_since_it_was_pinned_is_blocked(sound, gate):
+    properties = {"policy_sha256": "sha256:0"}
+    verdict, blessing, _ = gate(sound.model, sound.health, properties=properties)
+    assert failed_codes(verdict) == ["P-PIN"]
+    assert blessing.get_int_custom_property("blessed") == 0
+
+
+def test_a_policy_in_shadow_blesses_and_calls_nothing_healthy(train, gate, policy):
+    run = train("sick")
+    verdict, blessing, _ = gate(run.model, run.health, text=f"{policy}\nmode: shadow\n")
+    assert (verdict.decision, verdict.would_decide, verdict.healthy) == ("warn", "block", False)
+    assert blessing.get_int_custom_property("blessed") == 1
 
 
 class TestEvaluator:

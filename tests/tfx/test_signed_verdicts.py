@@ -78,7 +78,7 @@ def test_the_signature_of_another_verdict_is_refused(judged, serving, keys):
 @pytest.mark.tfx
 def test_the_gate_signs_what_the_pusher_trusts(sound, gate, keys, serving):
     private, public = keys()
-    verdict, _, artifact = gate(sound.model, sound.health, signing_key=str(private))
+    verdict, _, artifact = gate(sound.model, sound.health, properties={"signing_key": str(private)})
     assert verdict.blessed
     assert (Path(artifact.uri) / VERDICT_ENVELOPE).exists()
     from gradgate.tfx.pusher.checks import Blessing
@@ -97,7 +97,7 @@ def test_the_gate_signs_what_the_pusher_trusts(sound, gate, keys, serving):
 @pytest.mark.tfx
 def test_a_gate_that_cannot_sign_blesses_nothing(sound, gate, tmp_path):
     verdict, blessing, artifact = gate(
-        sound.model, sound.health, signing_key=str(tmp_path / "none.pem")
+        sound.model, sound.health, properties={"signing_key": str(tmp_path / "none.pem")}
     )
     assert (verdict.decision, verdict.blessed, verdict.healthy) == ("block", False, False)
     assert verdict.verdict_id == verdict.computed_id()

@@ -72,6 +72,14 @@ def test_anything_but_one_blessing_is_refused(judged, serving, count):
     assert_nothing_served(serving)
 
 
+def test_what_a_policy_in_shadow_would_have_blocked_is_pushed(judged, serving):
+    finding = {"id": "r", "signal": "loss", "status": "fail", "level": "block", "message": "m"}
+    finding |= {"severity": "block", "evidence": "reported"}
+    shadow = {"mode": "shadow", "decision": "warn", "would_decide": "block", "healthy": False}
+    assert push_it(judged(**shadow, findings=(finding,)), serving).pushed
+    assert not push_it(judged("enforced", **{**shadow, "mode": "enforce"}), serving).pushed
+
+
 @pytest.mark.parametrize("blessed", [None, 0, -1, 2])
 def test_a_blessing_nobody_wrote_or_that_says_no_is_read_as_no(judged, serving, blessed):
     run = judged()

@@ -58,7 +58,7 @@ def problems_of(request):
     policy = policy.model_copy(update={"coverage": coverage})
 
     def check(record):
-        evidence, now = Evidence.of(record), "2024-01-01T00:00:00Z"
+        evidence, now = Evidence.of(record), "2099-01-01T00:00:00Z"
         verdict = judge(policy, evidence, model=None, as_of=now, training_only=True)
         return [check.code for check in verdict.integrity if check.status != "pass"]
 

@@ -1,16 +1,16 @@
 """`gradgate check`: judges one training by its record."""
 
-import re
 from datetime import datetime, timezone
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from gradgate.cli.exits import Exit, exit_status
 from gradgate.cli.formats import Format
-from gradgate.contracts import Policy, Verdict
+from gradgate.contracts import Policy, Verdict, Waivers
+from gradgate.contracts.times import instant
 from gradgate.gate import (
     Evidence,
     PolicyError,
@@ -18,15 +18,12 @@ from gradgate.gate import (
     check_model,
     judge,
     load_policy,
+    load_waivers,
     read_policy,
+    read_waivers,
 )
 from gradgate.gate.render import FORMATS
 from gradgate.telemetry.reader import RecordError, open_record
-
-_RFC3339: Final = re.compile(
-    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?"
-    r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
 
 
 def check(
@@ -40,6 +37,12 @@ def check(
     ] = None,
     policy: Annotated[
         Path | None, typer.Option(help="Policy file. Default: the one that gradgate ships.")
+    ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option(help="File of waivers for that policy. Default: none.")
+    ] = None,
+    policy_sha256: Annotated[
+        str | None, typer.Option(help="Digest that the policy must have. Default: any.")
     ] = None,
     training_only: Annotated[
         bool,
@@ -72,9 +75,12 @@ def check(
     gradgate check record --policy strict.yaml --format html --out report.html
 
     gradgate check record --training-only --format sarif --out gradgate.sarif
+
+    gradgate check record --policy strict.yaml --waivers waivers.yaml
     """
     judged_at = _now() if as_of is None else _rfc3339(as_of)
     rules = _read_policy(policy)
+    excused = None if waivers is None else _read_waivers(waivers, rules)
     evidence = _read_record(record)
     folder = None if training_only else model or _sibling_model(record)
     if folder is None and not training_only:
@@ -89,6 +95,8 @@ def check(
         model=None if folder is None else check_model(folder),
         as_of=judged_at,
         training_only=training_only,
+        waivers=excused,
+        pinned_policy=policy_sha256,
     )
     _write(verdict, output_format, out)
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
@@ -101,6 +109,14 @@ def _read_policy(path: Path | None) -> Policy:
             return load_policy(shipped.read_bytes(), source="the default policy")
         return load_policy(read_policy(path), source=str(path))
     except (PolicyError, OSError) as error:
+        typer.echo(f"cannot judge: {error}", err=True)
+        raise typer.Exit(Exit.BAD_POLICY) from error
+
+
+def _read_waivers(path: Path, policy: Policy) -> Waivers:
+    try:
+        return load_waivers(read_waivers(path), policy, source=str(path))
+    except PolicyError as error:
         typer.echo(f"cannot judge: {error}", err=True)
         raise typer.Exit(Exit.BAD_POLICY) from error
 
@@ -135,17 +151,9 @@ def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:
 def _rfc3339(text: str) -> str:
     """Returns the text, if it is a time with a zone."""
     try:
-        match = _RFC3339.fullmatch(text)
-        if match is None:
-            raise ValueError
-        zone = match["zone"].upper().replace("Z", "+00:00")
-        datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}")
-    except ValueError:
-        typer.echo(
-            f"--as-of must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z; got"
-            f" {text!r}",
-            err=True,
-        )
+        instant(text)
+    except ValueError as error:
+        typer.echo(f"--as-of {error}", err=True)
         raise typer.Exit(Exit.USAGE) from None
     return text
 

@@ -32,3 +32,5 @@ from gradgate.contracts.tree import bind_tree as bind_tree
 from gradgate.contracts.verdict import Finding as Finding
 from gradgate.contracts.verdict import IntegrityCheck as IntegrityCheck
 from gradgate.contracts.verdict import Verdict as Verdict
+from gradgate.contracts.waivers import Waiver as Waiver
+from gradgate.contracts.waivers import Waivers as Waivers

@@ -11,7 +11,19 @@ from gradgate.contracts.health import FileDigest, Resume
 SCHEMA = "gradgate.verdict/v1"
 Decision = Literal["ok", "warn", "block"]
 Status = Literal["pass", "fail", "unknown", "error", "waived", "disabled"]
-_LATER: Final[dict[str, Any]] = {"optimizer": None, "loss_scale_skips": 0, "further_coverage": []}
+Mode = Literal["enforce", "shadow"]
+_LATER: Final[dict[str, Any]] = {
+    "optimizer": None,
+    "loss_scale_skips": 0,
+    "further_coverage": [],
+    "mode": "enforce",
+    "would_decide": None,
+    "shadow_findings": [],
+    "waived_by": [],
+    "variables_that_may_fail": 0,
+    "waivers": [],
+    "waivers_sha256": None,
+}
 
 
 class Subject(Recorded):
@@ -35,11 +47,13 @@ class Inputs(Recorded):
     """What the verdict was computed from.
 
     `record_digest` is that of manifest.json, which holds the digest of every other file.
+    `waivers_sha256` is None where nobody gave any waivers.
     """
 
     record_digest: str | None = None
     record_schema: str | None = None
     policy: PolicyRef | None = None
+    waivers_sha256: str | None = None
     gate_version: str
 
 
@@ -106,12 +120,15 @@ class Finding(Recorded):
     """One rule's outcome.
 
     Attributes:
-        level: What it does to the decision.
+        level: What it does to the decision; in shadow, what it would do.
         evidence: `reported` by the training code, or `recomputed` by the gate from the model.
-        observed: The value that decided: of the worst variable, or of the run.
+        observed: The value that decided: of the worst variable (where some may fail, of the worst
+            after so many), or of the run.
         worst: The worst variables first, at most five.
         message: What was seen against what was expected, in one sentence with both numbers.
+        variables_that_may_fail: How many variables or layers need not satisfy the rule.
         prescription: What to change; empty when the rule passed.
+        waived_by: Ids of the waivers that let it go by.
     """
 
     id: str
@@ -129,15 +146,40 @@ class Finding(Recorded):
     worst: tuple[Observed, ...] = ()
     variables_failed: int = 0
     variables_judged: int = 0
+    variables_that_may_fail: int = 0
     message: str
     prescription: str = ""
+    waived_by: tuple[str, ...] = ()
 
 
 class IntegrityCheck(Recorded):
-    """One check that the evidence is whole and belongs to the model. Failing blocks, always."""
+    """One check that the evidence is whole and belongs to the model. Failing blocks, always.
+
+    A warning is about what spoils no rule, such as a clock, or a review that is due.
+    """
 
     code: str
-    status: Literal["pass", "fail"]
+    status: Literal["pass", "warn", "fail"]
+    message: str = ""
+
+
+class WaiverSeen(Recorded):
+    """One waiver that was given, and what became of it.
+
+    Attributes:
+        status: `used` if a rule would have failed without it. `expired` also if the clock cannot
+            be trusted.
+        expires: RFC 3339.
+        message: Why it was not used, where that is not plain.
+    """
+
+    id: str
+    rule: str
+    status: Literal["used", "unused", "expired"]
+    owner: str
+    approved_by: str
+    reason: str
+    expires: str
     message: str = ""
 
 
@@ -155,19 +197,28 @@ class Verdict(Recorded):
 
     Attributes:
         verdict_id: SHA-256 of the canonical JSON of all fields but this one and `as_of`.
+        mode: Of the policy. In shadow its rules block nothing: the decision is at most warn, unless
+            the evidence is not in order.
+        would_decide: What would be decided with nothing in shadow, neither the policy nor any of
+            its rules; None when nothing is.
         blessed: What the Pusher obeys: the decision is not block, and every other judge that is
             required blessed the same model.
-        healthy: The decision alone; only a healthy model may serve as a baseline or a warm start.
+        healthy: The decision alone, by a policy that was enforced; only a healthy model may serve
+            as a baseline or a warm start.
         headline: The decision and its first reason in one line.
         coverage: Of the first optimizer, or the only one.
         further_coverage: Of the other optimizers.
         findings: One a rule, worst first: what blocks, then what warns, then what passed. Of
             several optimizers, of the one that came off worst.
+        waivers: All that were given, by id: used, unused and expired.
+        shadow_findings: Of the rules that are in shadow, apart: they never decide.
     """
 
     schema_id: str = Field(default=SCHEMA, alias="schema")
     verdict_id: str = ""
     decision: Decision
+    mode: Mode = "enforce"
+    would_decide: Decision | None = None
     blessed: bool
     healthy: bool
     headline: str
@@ -177,7 +228,9 @@ class Verdict(Recorded):
     coverage: CoverageSeen = CoverageSeen()
     further_coverage: tuple[CoverageSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
+    shadow_findings: tuple[Finding, ...] = ()
     integrity: tuple[IntegrityCheck, ...] = ()
+    waivers: tuple[WaiverSeen, ...] = ()
     others: tuple[OtherBlessing, ...] = ()
 
     model_config = ConfigDict(populate_by_name=True)
@@ -189,9 +242,14 @@ class Verdict(Recorded):
         verdict from before them keeps its id.
         """
         document = self.model_dump(mode="json", by_alias=True)
-        parts = [document, document["coverage"], *document["further_coverage"]]
-        for finding in document["findings"]:
-            parts += [finding["observed"], finding["first_offence"] or {}, *finding["worst"]]
+        parts = [document, document["inputs"], document["coverage"], *document["further_coverage"]]
+        for finding in (*document["findings"], *document["shadow_findings"]):
+            parts += [
+                finding,
+                finding["observed"],
+                finding["first_offence"] or {},
+                *finding["worst"],
+            ]
         for part in parts:
             for name, nothing in _LATER.items():
                 if name in part and part[name] == nothing:

@@ -11,5 +11,7 @@ from gradgate.gate.judge import judge as judge
 from gradgate.gate.load_policy import load_policy as load_policy
 from gradgate.gate.load_policy import policy_digest as policy_digest
 from gradgate.gate.load_policy import read_policy as read_policy
+from gradgate.gate.load_waivers import load_waivers as load_waivers
+from gradgate.gate.load_waivers import read_waivers as read_waivers
 from gradgate.gate.policy_error import PolicyError as PolicyError
 from gradgate.gate.verdicts import blocked_verdict as blocked_verdict

@@ -1,22 +1,26 @@
 """Asks one rule and puts what it answered into a finding. A rule that breaks is an answer too."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
-from gradgate.contracts import Finding, Policy, Rule
+from gradgate.contracts import Finding, Policy, Rule, Waiver
 from gradgate.contracts.policy import Compare, Persistence
 from gradgate.contracts.verdict import Decision, Observed, Offence, Status
 from gradgate.diagnosis import Symptom, prescribe
-from gradgate.gate import wording
+from gradgate.gate import waiving, wording
 from gradgate.gate.case import Case, Measured, StepCase, open_case
 from gradgate.gate.check_policy import never_mild
 from gradgate.gate.compare import badness, holds
 from gradgate.gate.evidence import Bools, Evidence, Ints, StepBatch
 from gradgate.gate.integrity.model import ModelCheck
+from gradgate.gate.outcome import Outcome, may_fail
 from gradgate.gate.signals import CATALOGUE, StepSignal, Unmeasured
+from gradgate.gate.waiving import Waiving, covers
 
 _WORST = 5
+NOTHING_WAIVED = Waiving()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Asking:
 
     Attributes:
         failed: After `settle`: the columns that failed, bool [k]; None when none was judged.
+        outcome: After `settle`: what that means for the rule; None when none was judged.
     """
 
     def __init__(
@@ -42,9 +47,12 @@ class Asking:
         model: ModelCheck | None,
         *,
         stop: int,
+        waiving: Waiving = NOTHING_WAIVED,
     ) -> None:
         self.rule = rule
         self.failed: Bools | None = None
+        self.outcome: Outcome | None = None
+        self._waiving = waiving.of(rule.id)
         self._policy, self._evidence = policy, evidence
         self._case: Case | None = None
         self._measured: Measured | None = None
@@ -86,6 +94,7 @@ class Asking:
         try:
             self._measured = self._case.measured(min_samples=self._policy.min_samples_of(self.rule))
             self.failed = ~holds(self.rule.expect, self._measured.value)
+            self.outcome = self._outcome(self._measured, self.failed)
         except Unmeasured as reason:
             self._unknown = str(reason)
         except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
@@ -102,25 +111,36 @@ class Asking:
     def _answer(self, offence: Offence | None, *, is_improving: bool) -> Answered:
         if self._error:
             return self._unjudged("error", self._error)
-        if self._measured is None or self.failed is None:
-            return self._unjudged("unknown", self._unknown)
-        return self._judged(self._measured, self.failed, offence, is_improving=is_improving)
+        if self._measured is None or self.outcome is None:
+            return self._unknown_or_waived()
+        return self._judged(self._measured, self.outcome, offence, is_improving=is_improving)
+
+    def _outcome(self, measured: Measured, failed: Bools) -> Outcome:
+        waivers = self._waiving.in_force
+        waived = [any(covers(w, column.variable) for w in waivers) for column in measured.columns]
+        return Outcome(
+            failed=failed,
+            finite=np.isfinite(measured.value),
+            waived=np.array(waived, dtype=bool),
+            may_fail=may_fail(self.rule.scope.quantifier, len(failed)),
+        )
 
     def _judged(
         self,
         measured: Measured,
-        failed: Bools,
+        outcome: Outcome,
         offence: Offence | None,
         *,
         is_improving: bool,
     ) -> Answered:
-        rule, signal = self.rule, CATALOGUE[self.rule.signal]
-        worst = _worst_first(rule, measured, failed)
-        first = worst[0]
+        rule, signal, failed = self.rule, CATALOGUE[self.rule.signal], outcome.failed
+        worst = _worst_first(rule, measured, outcome)
+        deciding = 0 if outcome.hopeless.any() else outcome.may_fail
+        first = worst[deciding]
         value = float(measured.value[first])
-        is_bad = bool(failed.any())
+        is_bad, waivers = outcome.is_bad, self._used(measured, outcome)
         if is_bad and offence is None:  # a fact has no step, but may have a variable
-            column = int(np.flatnonzero(failed)[0])
+            column = int(np.flatnonzero(outcome.blamed)[0])
             offence = Offence(
                 variable=measured.columns[column].variable, value=float(measured.value[column])
             )
@@ -133,32 +153,65 @@ class Asking:
             samples=int(measured.samples[first]),
             failed=int(failed.sum()),
             judged=len(failed),
+            may_fail=outcome.may_fail,
         )
-        is_finite = bool(np.isfinite(measured.value).all())
-        may_be_mild = is_improving and is_finite and not never_mild(signal)
+        may_be_mild = is_improving and bool(outcome.finite.all()) and not never_mild(signal)
         level = self._level_of_failure(is_improving=may_be_mild) if is_bad else "ok"
         remark = signal.remark(self._evidence) if isinstance(signal, StepSignal) else ""
         if remark:
             text += f"; {remark}"
         if is_bad and level != self._policy.severity_of(rule):
             text += "; a warning only, since the loss still improves"
+        status: Status = "fail" if is_bad else "pass"
+        if outcome.is_waived:
+            status, level = "waived", "warn"
+        if is_bad:
+            text = "; ".join(part for part in (text, self._of_waivers(waivers)) if part)
         observed = [_observed(measured, i) for i in worst]
         finding = _finding(
             rule,
             self._policy,
             self._case,
-            status="fail" if is_bad else "pass",
+            status=status,
             level=level,
             evidence=measured.evidence,
-            observed=observed[0],
+            observed=observed[deciding],
             worst=tuple(observed[:_WORST]) if variable else (),
             variables_failed=int(failed.sum()) if variable else 0,
             variables_judged=len(failed) if variable else 0,
+            variables_that_may_fail=outcome.may_fail,
             first_offence=offence if is_bad else None,
             message=text,
             prescription=self._prescription(value, offence) if is_bad else "",
+            waived_by=tuple(waiver.id for waiver in waivers),
         )
         return Answered(finding=finding, phrase=wording.what(rule, signal, value))
+
+    def _used(self, measured: Measured, outcome: Outcome) -> list[Waiver]:
+        """The waivers without which the rule would have failed."""
+        if not outcome.is_waived:
+            return []
+        failed = [
+            c.variable for c, is_bad in zip(measured.columns, outcome.failed, strict=True) if is_bad
+        ]
+        return [w for w in self._waiving.in_force if any(covers(w, name) for name in failed)]
+
+    def _of_waivers(self, used: Sequence[Waiver]) -> str:
+        return waiving.in_words(used) if used else self._waiving.why_not
+
+    def _unknown_or_waived(self) -> Answered:
+        """A waiver of single layers says nothing of a rule that could not be judged at all."""
+        answer = self._unjudged("unknown", self._unknown)
+        used = [waiver for waiver in self._waiving.in_force if waiver.scope.layers is None]
+        remark = self._of_waivers(used)
+        if not remark:
+            return answer
+        finding = answer.finding
+        changes: dict[str, object] = {"message": f"{finding.message}; {remark}"}
+        if used:
+            changes |= {"status": "waived", "level": "warn"}
+            changes |= {"waived_by": tuple(waiver.id for waiver in used)}
+        return dataclasses.replace(answer, finding=finding.model_copy(update=changes))
 
     def _unjudged(self, status: Status, reason: str) -> Answered:
         return unjudged(self.rule, self._policy, status, reason, case=self._case)
@@ -224,10 +277,14 @@ def _aggregate(rule: Rule, case: Case | None) -> dict[str, object]:
     return document
 
 
-def _worst_first(rule: Rule, measured: Measured, failed: Bools) -> Ints:
-    """Columns from worst to best; among equals those that failed, then in layer order."""
-    distance = badness(rule.expect, measured.value)
-    order: Ints = np.lexsort((np.arange(len(failed)), ~failed, -distance))
+def _worst_first(rule: Rule, measured: Measured, outcome: Outcome) -> Ints:
+    """Columns from worst to best, those that the rule failed by before those that are waived.
+
+    Among equals those that failed, then in layer order.
+    """
+    distance, failed = badness(rule.expect, measured.value), outcome.failed
+    is_spared = failed & ~outcome.blamed & outcome.is_bad
+    order: Ints = np.lexsort((np.arange(len(failed)), ~failed, -distance, is_spared))
     return order
 
 

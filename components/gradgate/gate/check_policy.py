@@ -8,9 +8,11 @@ import difflib
 from collections.abc import Iterator
 
 from gradgate.contracts import Policy, Rule
-from gradgate.contracts.policy import Improvement, Reduce, TailMedian
+from gradgate.contracts.aggregates import Improvement, Quantile, Reduce, TailMedian
 from gradgate.gate.read_yaml import Path, short
 from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, per_layer, per_variable
+
+_OF_MAGNITUDES = (Improvement, TailMedian, Quantile)
 
 
 def check_policy(policy: Policy) -> list[tuple[Path, str]]:
@@ -20,7 +22,7 @@ def check_policy(policy: Policy) -> list[tuple[Path, str]]:
         signal = CATALOGUE.get(rule.signal)
         found = _unknown(rule.signal) if signal is None else _misfits(rule, signal)
         problems += [(("rules", place, *path), text) for path, text in found]
-    return problems
+    return [*problems, *_shadows(policy), *_required(policy)]
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -31,12 +33,34 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f" did you mean {close[0]}?" if close else ""
 
 
+def _shadows(policy: Policy) -> Iterator[tuple[Path, str]]:
+    known = [rule.id for rule in policy.rules]
+    for place, name in enumerate(policy.shadow_rules):
+        if name not in known:
+            hint = did_you_mean(name, known)
+            yield (
+                ("shadow_rules", place),
+                f"there is no rule {short(name)};{hint} the rules are {', '.join(known)}",
+            )
+        elif name in policy.shadow_rules[:place]:
+            yield ("shadow_rules", place), f"{short(name)} stands twice; keep one"
+
+
+def _required(policy: Policy) -> Iterator[tuple[Path, str]]:
+    for place, name in enumerate(policy.required_signals):
+        if name not in CATALOGUE:
+            yield ("required_signals", place), _no_signal(name)
+        elif name in policy.required_signals[:place]:
+            yield ("required_signals", place), f"{short(name)} stands twice; keep one"
+
+
 def _unknown(name: str) -> Iterator[tuple[Path, str]]:
+    yield ("signal",), _no_signal(name)
+
+
+def _no_signal(name: str) -> str:
     hint = did_you_mean(name, list(CATALOGUE))
-    yield (
-        ("signal",),
-        f"there is no signal {short(name)};{hint} the signals are {', '.join(CATALOGUE)}",
-    )
+    return f"there is no signal {short(name)};{hint} the signals are {', '.join(CATALOGUE)}"
 
 
 def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
@@ -53,12 +77,14 @@ def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
         yield ("when_improving",), text
     if isinstance(signal, FactSignal):
         yield from _misfits_of_fact(rule, signal)
-    elif signal.kind == "indicator" and isinstance(rule.aggregate, Improvement | TailMedian):
+    elif signal.kind == "indicator" and isinstance(rule.aggregate, _OF_MAGNITUDES):
         text = f"{rule.aggregate.fn} does not fit {signal.name}, which is 0 or 1 at every step"
         yield ("aggregate", "fn"), f"{text}; use sum, mean or persistence"
-    elif signal.kind == "measure" and rule.aggregate.fn == "sum":
-        text = f"sum does not fit {signal.name}, a magnitude; use mean, max, min or last"
-        yield ("aggregate", "fn"), text
+    elif signal.kind == "measure" and rule.aggregate.fn in {"sum", "rate"}:
+        text = f"{rule.aggregate.fn} does not fit {signal.name}, a magnitude"
+        yield ("aggregate", "fn"), f"{text}; use mean, max, min or last"
+    if rule.aggregate.fn == "slope" and rule.min_samples == 1:
+        yield ("min_samples",), "a single sample has no slope; ask for 2 or more"
 
 
 def never_mild(signal: Signal) -> bool:
@@ -67,7 +93,7 @@ def never_mild(signal: Signal) -> bool:
 
 
 def _misfits_of_fact(rule: Rule, signal: FactSignal) -> Iterator[tuple[Path, str]]:
-    if not isinstance(rule.aggregate, Reduce):
+    if not isinstance(rule.aggregate, Reduce) or rule.aggregate.fn == "count":
         yield (
             ("aggregate", "fn"),
             f"{rule.aggregate.fn} needs steps, and {signal.name} is known once; use sum",

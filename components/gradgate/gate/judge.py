@@ -5,23 +5,29 @@ integrity holds and every rule that blocks was proven, of every optimizer of its
 not measured did not pass.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
 import gradgate
-from gradgate.contracts import IntegrityCheck, Policy, Verdict
+from gradgate.contracts import IntegrityCheck, Policy, Verdict, Waivers
 from gradgate.contracts.verdict import CoverageSeen, Inputs, Offence, OtherBlessing, PolicyRef
-from gradgate.gate.asking import Answered, Asking, unjudged
+from gradgate.gate.asking import NOTHING_WAIVED, Answered, Asking, unjudged
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.improving import Improving
+from gradgate.gate.integrity.clock import check_clock, check_review
 from gradgate.gate.integrity.coverage import StepCount, check_coverage
 from gradgate.gate.integrity.model import ModelCheck, compare_model
+from gradgate.gate.integrity.pin import check_pin
 from gradgate.gate.integrity.record import check_manifest
 from gradgate.gate.integrity.trained_weights import compare_weights
 from gradgate.gate.load_policy import policy_digest
-from gradgate.gate.offences import first_offences
+from gradgate.gate.load_waivers import waivers_digest
+from gradgate.gate.offences import Failed, first_offences
+from gradgate.gate.required import Required
 from gradgate.gate.several import answer_of, check_optimizers, checks_of, worst_of
 from gradgate.gate.verdicts import decide, subject_of
+from gradgate.gate.waiving import Waiving
 
 
 def judge(
@@ -32,6 +38,8 @@ def judge(
     others: Sequence[OtherBlessing] = (),
     as_of: str,
     training_only: bool = False,
+    waivers: Waivers | None = None,
+    pinned_policy: str | None = None,
 ) -> Verdict:
     """Returns the verdict on a model.
 
@@ -45,27 +53,43 @@ def judge(
         as_of: RFC 3339 time of the judgement; enters the verdict, but not its id.
         training_only: Judge the training without a model: final weights are then as reported,
             and nothing is ever blessed.
+        waivers: From `load_waivers`, so that they fit the policy; None for none.
+        pinned_policy: Digest that the policy must have; None for any.
     """
     model = None if training_only else model
+    about_policy = (
+        *check_pin(policy_digest(policy), pinned_policy),
+        *check_review(policy.metadata, as_of),
+    )
     if isinstance(evidence, RecordProblem):
-        return _without_record(policy, evidence, model, others, as_of)
+        return _without_record(policy, evidence, model, others, as_of, waivers, about_policy)
     manifest = evidence.manifest
-    judged = [_judge_one(policy, name, one, model) for name, one in evidence.each()]
+    waiving = Waiving.at(as_of, waivers, policy, manifest)
+    judged = [_judge_one(policy, name, one, model, waiving) for name, one in evidence.each()]
+    used = {name for one in judged for a in one.answers for name in a.finding.waived_by}
     by_rule = zip(policy.rules, zip(*(one.answers for one in judged), strict=True), strict=True)
+    worst = [worst_of(rule, answers) for rule, answers in by_rule]
     integrity = (
         *check_optimizers(evidence),
         *(check for one in judged for check in one.integrity),
         *(() if training_only else compare_model(manifest, model)),
         *(compare_weights(evidence, model) if policy.require_trained_weights else ()),
+        *check_clock(policy.staleness, manifest, as_of),
+        *about_policy,
+        *waiving.checks(used, evidence, model),
     )
     return decide(
         subject=subject_of(model, manifest),
-        inputs=_inputs(policy, digest=evidence.record_digest, schema=manifest.schema_version),
+        inputs=_inputs(
+            policy, waivers, digest=evidence.record_digest, schema=manifest.schema_version
+        ),
         as_of=as_of,
         coverage=[one.coverage for one in judged],
-        answers=[worst_of(rule, answers) for rule, answers in by_rule],
+        policy=policy,
+        answers=worst,
         integrity=integrity,
         others=tuple(others),
+        waivers=waiving.seen(used),
         may_bless=not training_only,
     )
 
@@ -79,14 +103,19 @@ class _Judged:
     coverage: CoverageSeen
 
 
-def _judge_one(policy: Policy, name: str, evidence: Evidence, model: ModelCheck | None) -> _Judged:
+def _judge_one(
+    policy: Policy, name: str, evidence: Evidence, model: ModelCheck | None, waiving: Waiving
+) -> _Judged:
     """Asks every rule of one optimizer; no name where it is alone."""
-    reading = _read(policy, evidence, model)
-    answers = [answer_of(name, answer) for answer in _answers(reading, evidence)]
+    is_first = not name or bool(evidence.optimizers)
+    required = Required(policy, evidence, model, is_first=is_first)
+    reading = _read(policy, evidence, model, waiving, required)
+    answers = [answer_of(name, answer) for answer in _answers(policy, reading, evidence)]
     manifest = evidence.manifest
     checks = (
         *check_manifest(manifest),
         *reading.problems,
+        *required.checks(),
         *check_coverage(policy.coverage, manifest, reading.count),
     )
     coverage = reading.count.seen(manifest, optimizer=name)
@@ -103,17 +132,27 @@ class _Reading:
     problems: list[IntegrityCheck] = dataclasses.field(default_factory=list)
 
 
-def _read(policy: Policy, evidence: Evidence, model: ModelCheck | None) -> _Reading:
-    """Shows every step to every rule, once."""
+def _read(
+    policy: Policy,
+    evidence: Evidence,
+    model: ModelCheck | None,
+    waiving: Waiving,
+    required: Required,
+) -> _Reading:
+    """Shows every step to every rule, once. A rule in shadow needs no waiver."""
     manifest = evidence.manifest
     stop = max((part.last_step + 1 for part in manifest.parts), default=manifest.observed_steps)
-    askings = [Asking(rule, policy, evidence, model, stop=stop) for rule in policy.rules]
+    askings = []
+    for rule in policy.rules:
+        known = NOTHING_WAIVED if policy.is_shadow(rule) else waiving
+        askings.append(Asking(rule, policy, evidence, model, stop=stop, waiving=known))
     reading = _Reading(count=StepCount(evidence.card), askings=askings)
     improving = Improving(evidence)
     try:
         for batch in evidence.batches():
             reading.count.update(batch)
             improving.feed(batch)
+            required.feed(batch)
             for asking in askings:
                 asking.feed(batch)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a record blocks
@@ -123,25 +162,34 @@ def _read(policy: Policy, evidence: Evidence, model: ModelCheck | None) -> _Read
     return reading
 
 
-def _answers(reading: _Reading, evidence: Evidence) -> list[Answered]:
+def _answers(policy: Policy, reading: _Reading, evidence: Evidence) -> list[Answered]:
     unreadable = "".join(problem.message for problem in reading.problems)
     for asking in reading.askings:
         asking.settle(unreadable)
-    failed = [
-        (asking.rule.id, case, asking.failed)
-        for asking in reading.askings
-        if (case := asking.step_case) and asking.failed is not None and asking.failed.any()
-    ]
-    offences: list[Offence] = []
+    deciding = [asking for asking in reading.askings if not policy.is_shadow(asking.rule)]
+    found: dict[str, Offence] = {}
     try:
-        offences = first_offences([(case, columns) for _, case, columns in failed], evidence)
+        found = _offences(deciding, evidence)
     except Exception as error:  # noqa: BLE001 - the record changed since it was read
         reading.problems.append(_unreadable(error))
-    found = {rule: offence for (rule, *_), offence in zip(failed, offences, strict=False)}
+    # Apart, so that nothing that a rule in shadow does can change the decision.
+    with contextlib.suppress(Exception):
+        found |= _offences([a for a in reading.askings if policy.is_shadow(a.rule)], evidence)
     return [
         asking.answer(found.get(asking.rule.id), is_improving=reading.is_improving)
         for asking in reading.askings
     ]
+
+
+def _offences(askings: Sequence[Asking], evidence: Evidence) -> dict[str, Offence]:
+    """The first offence of each rule that failed on steps, by its id."""
+    failed = [
+        (asking.rule.id, Failed.of(case, asking.outcome))
+        for asking in askings
+        if (case := asking.step_case) and asking.outcome is not None and asking.outcome.is_bad
+    ]
+    offences = first_offences([found for _, found in failed], evidence)
+    return {rule: offence for (rule, _), offence in zip(failed, offences, strict=True)}
 
 
 def _without_record(
@@ -150,21 +198,27 @@ def _without_record(
     model: ModelCheck | None,
     others: Sequence[OtherBlessing],
     as_of: str,
+    waivers: Waivers | None,
+    about_policy: tuple[IntegrityCheck, ...],
 ) -> Verdict:
     """Every rule is unknown; the model is named as far as it is known."""
     reason = f"the record cannot be read ({problem.code})"
     failed = IntegrityCheck(code=problem.code, status="fail", message=problem.message)
     return decide(
         subject=subject_of(model, None),
-        inputs=_inputs(policy, digest=None, schema=None),
+        inputs=_inputs(policy, waivers, digest=None, schema=None),
         as_of=as_of,
+        policy=policy,
         answers=[unjudged(rule, policy, "unknown", reason) for rule in policy.rules],
-        integrity=(failed, *(model.problems if model else ())),
+        integrity=(failed, *(model.problems if model else ()), *about_policy),
         others=tuple(others),
+        waivers=Waiving.at(as_of, waivers, policy, None).seen(()),
     )
 
 
-def _inputs(policy: Policy, *, digest: str | None, schema: str | None) -> Inputs:
+def _inputs(
+    policy: Policy, waivers: Waivers | None, *, digest: str | None, schema: str | None
+) -> Inputs:
     reference = PolicyRef(
         id=policy.metadata.id, revision=policy.metadata.revision, sha256=policy_digest(policy)
     )
@@ -172,6 +226,7 @@ def _inputs(policy: Policy, *, digest: str | None, schema: str | None) -> Inputs
         record_digest=digest,
         record_schema=schema,
         policy=reference,
+        waivers_sha256=waivers_digest(waivers) if waivers else None,
         gate_version=gradgate.__version__,
     )
 

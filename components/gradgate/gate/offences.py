@@ -1,7 +1,8 @@
 """Where a failing rule was broken for good, and what the signal looked like around it.
 
 The first offence is the first step from which on the rule, asked of the steps so far, never held
-again until the end of its window. It is looked for only when a rule has failed: one more pass
+again until the end of its window; where some variables may fail, the step at which one too many had
+stopped to hold for good. It is looked for only when a rule has failed: one more pass
 over the steps for all failing rules together, and one for what surrounds the offences.
 """
 
@@ -14,6 +15,7 @@ from gradgate.contracts.verdict import Offence, Sample
 from gradgate.gate.case import StepCase, part_of
 from gradgate.gate.compare import holds
 from gradgate.gate.evidence import Bools, Evidence, Float64s, Ints, StepBatch
+from gradgate.gate.outcome import Outcome
 from gradgate.gate.signals import Samples
 
 _AROUND = 20
@@ -26,14 +28,40 @@ class _Place:
     value: float
 
 
-def first_offences(failed: Sequence[tuple[StepCase, Bools]], evidence: Evidence) -> list[Offence]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A rule that failed.
+
+    Attributes:
+        columns: bool [k], those that it failed by.
+        hopeless: bool [k], those of them that alone are enough.
+        may_fail: How many others may fail.
+    """
+
+    case: StepCase
+    columns: Bools
+    hopeless: Bools
+    may_fail: int
+
+    @classmethod
+    def of(cls, case: StepCase, outcome: Outcome) -> "Failed":
+        """The failure that an outcome is."""
+        return cls(
+            case=case,
+            columns=outcome.blamed,
+            hopeless=outcome.hopeless,
+            may_fail=outcome.may_fail,
+        )
+
+
+def first_offences(failed: Sequence[Failed], evidence: Evidence) -> list[Offence]:
     """Returns the earliest offence of each failing rule, in the same order.
 
     Args:
-        failed: Each failing rule with the columns that failed, bool [k].
+        failed: The failing rules.
         evidence: Gives the steps once more, and once again if a rule failed on them.
     """
-    searches = [_Search(case, columns) for case, columns in failed]
+    searches = [_Search(found) for found in failed]
     if not searches:
         return []
     for batch in evidence.batches():
@@ -49,9 +77,9 @@ def first_offences(failed: Sequence[tuple[StepCase, Bools]], evidence: Evidence)
 class _Search:
     """Follows, for each column, the step since which the rule has not held."""
 
-    def __init__(self, case: StepCase, columns: Bools) -> None:
-        self.case = case
-        self._columns = columns
+    def __init__(self, failed: Failed) -> None:
+        self.case = case = failed.case
+        self._failed = failed
         self._read = case.reading()
         self._parts = [(part, _Since(case, part)) for part in case.parts]
 
@@ -61,11 +89,16 @@ class _Search:
             since.feed(part_of(samples, part))
 
     def earliest(self) -> _Place:
-        """The earliest offence among the columns that failed; the first column of several."""
+        """The step at which one column too many had failed; the first column of several."""
         steps = np.concatenate([since.step for _, since in self._parts])
         values = np.concatenate([since.value for _, since in self._parts])
-        candidates = np.flatnonzero(self._columns & (steps >= 0))
-        column = int(candidates[steps[candidates].argmin()])
+        failed = self._failed
+        candidates = np.flatnonzero(failed.columns & (steps >= 0))
+        in_order = candidates[np.argsort(steps[candidates], kind="stable")]
+        column = int(in_order[min(failed.may_fail, len(in_order) - 1)])
+        hopeless = [int(place) for place in in_order if failed.hopeless[place]]
+        if hopeless and (steps[hopeless[0]], hopeless[0]) < (steps[column], column):
+            column = hopeless[0]
         return _Place(step=int(steps[column]), column=column, value=float(values[column]))
 
 

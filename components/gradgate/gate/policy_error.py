@@ -1,4 +1,4 @@
-"""The one error of a policy that cannot be used, with every problem in it."""
+"""The one error of a policy, or its waivers, that cannot be used, with every problem in it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ class Problem:
 
 
 class PolicyError(ValueError):
-    """A policy that is missing or cannot be used.
+    """A policy, or its waivers, that is missing or cannot be used.
 
     Attributes:
-        code: `P-MISSING` or `P-INVALID`.
+        code: `P-MISSING`, `P-INVALID` or `P-PIN`; `P-WAIVER` for waivers.
         problems: All of them, in the order of lines.
     """
 

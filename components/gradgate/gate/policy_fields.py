@@ -12,22 +12,35 @@ from gradgate.gate.check_policy import did_you_mean
 from gradgate.gate.read_yaml import Path, Places
 
 
-def explain(detail: Mapping[str, Any], value: Any) -> tuple[Path, str]:
+def explain(
+    detail: Mapping[str, Any], value: Any, document: type[BaseModel] = Policy
+) -> tuple[Path, str]:
     """Returns the field of one validation error and the sentence about it.
 
     Args:
         detail: One of `ValidationError.errors()`.
         value: The whole document.
+        document: What it should have been.
     """
     location = tuple(detail["loc"])
     path, context = _inside(location, value), detail.get("ctx", {})
+    if "quantifier" in path:
+        path = path[: path.index("quantifier") + 1]
+        written = shown(_at(path, value))
+        return path, f"got {written}; use all, any, {{at_most: 2}} or {{fraction: 0.05}}"
+    if path[-3:-1] == ("window", "range"):
+        text = f"got {shown(detail['input'])}; give a number of steps or a percentage as 5%"
+        return path, text
+    if path[-2:] == ("window", "range"):
+        text = f"got {shown(detail['input'])}; give where it begins and ends, as [10%, 50%]"
+        return path, text
     if path[-2:-1] == ("window",) and detail["type"] != "extra_forbidden":
         burn_in = ", or burn-in" if path[-1] == "skip_first" else ""
         text = f"got {shown(detail['input'])}; give a number of steps, a percentage as 5%{burn_in}"
         return path, text
     kind, got = detail["type"], detail.get("input")
     if kind == "extra_forbidden":
-        known = _fields_at(location[:-1])
+        known = _fields_at(location[:-1], document)
         hint = did_you_mean(str(location[-1]), known)
         return path, f"there is no such field;{hint} the fields here are {', '.join(known)}"
     if kind == "missing":
@@ -54,6 +67,12 @@ def place_of(path: Path, places: Places) -> tuple[int, int]:
     return places[path]
 
 
+def _at(path: Path, value: Any) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
 def _inside(location: tuple[str | int, ...], value: Any) -> Path:
     """The location without what is no field: names of types, and a missing last field."""
     path: list[str | int] = []
@@ -66,9 +85,9 @@ def _inside(location: tuple[str | int, ...], value: Any) -> Path:
     return tuple(path)
 
 
-def _fields_at(location: tuple[str | int, ...]) -> list[str]:
+def _fields_at(location: tuple[str | int, ...], document: type[BaseModel]) -> list[str]:
     """Names of the fields that the models at a location have."""
-    models: list[type[BaseModel]] = [Policy]
+    models: list[type[BaseModel]] = [document]
     for part in location:
         if isinstance(part, int):
             continue

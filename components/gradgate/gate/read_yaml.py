@@ -1,4 +1,4 @@
-"""Reads the small, safe part of YAML that a policy needs: maps, lists and plain values.
+"""Reads the small, safe part of YAML that people write policies in: maps, lists, plain values.
 
 What could run code, grow without bound or mean two things is refused: tags, anchors, aliases,
 merge keys, directives, several documents, repeated keys, octal and other odd numbers. Values are
@@ -50,14 +50,18 @@ class Unreadable(Exception):  # noqa: N818 - carries the problems up to the load
         self.problems = problems
 
 
-def read_yaml(data: str | bytes) -> tuple[Any, Places]:
+def read_yaml(data: str | bytes, *, noun: str = "a policy") -> tuple[Any, Places]:
     """Returns the value of a document, and where in the text each part of it stands.
+
+    Args:
+        data: The text.
+        noun: What messages call such a document.
 
     Raises:
         Unreadable: If the text is anything else; nothing else is ever raised.
     """
-    text = _decoded(data)
-    reader = _Reader()
+    text = _decoded(data, noun)
+    reader = _Reader(noun)
     try:
         value = reader.read(text)
     except MarkedYAMLError as error:
@@ -72,11 +76,11 @@ def read_yaml(data: str | bytes) -> tuple[Any, Places]:
     return value, reader.places
 
 
-def _decoded(data: str | bytes) -> str:
+def _decoded(data: str | bytes, noun: str) -> str:
     raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BYTES:
         raise Unreadable(
-            [Problem(text=f"has {len(raw)} bytes, and a policy has at most {MAX_BYTES}")]
+            [Problem(text=f"has {len(raw)} bytes, and {noun} has at most {MAX_BYTES}")]
         )
     try:
         text = raw.decode("utf-8")
@@ -90,7 +94,7 @@ def _decoded(data: str | bytes) -> str:
         ("open brackets", _open_brackets(text), _MAX_OPEN),
     ):
         if count > most:
-            raise Unreadable([Problem(text=f"has {count} {what}, and a policy has at most {most}")])
+            raise Unreadable([Problem(text=f"has {count} {what}, and {noun} has at most {most}")])
     hidden = _HIDDEN.search(text)
     if hidden:
         line = text.count("\n", 0, hidden.start()) + 1
@@ -139,8 +143,9 @@ def short(text: str) -> str:
 class _Reader:
     """Builds the value straight from the parser's events, counting as it goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, noun: str) -> None:
         self.problems: list[Problem] = []
+        self._noun = noun
         self.places: Places = {}
         self._nodes = 0
 
@@ -151,12 +156,13 @@ class _Reader:
             if isinstance(event, events.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._stop("holds several documents; a policy is one", event)
+                    self._stop(f"holds several documents; {self._noun} is one", event)
                 if event.version or event.tags:
                     self._stop("has a directive (a line that starts with %); remove it", event)
                 value = self._node(next(stream), stream, ())
         if not documents:
-            raise Unreadable([Problem(text="is empty; a policy needs at least one rule")])
+            text = f"is empty; {self._noun} says at least apiVersion and kind"
+            raise Unreadable([Problem(text=text)])
         return value
 
     def _node(self, event: Any, stream: Iterator[Any], path: Path) -> Any:
@@ -231,7 +237,7 @@ class _Reader:
 
     def _int(self, text: str, event: Any, path: Path) -> int:
         if len(text) <= 20 and abs(value := int(text)) <= _MAX_INT:
-            return value if not text.startswith("-") else -value
+            return value
         self._note(f"is {short(text)}; a whole number is at most 2^53", event, path)
         return 0
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gradgate.contracts import Manifest, ModelCard, Policy, Summary, Verdict
+from gradgate.contracts import Manifest, ModelCard, Policy, Summary, Verdict, Waivers
 from gradgate.gate.signals import ALL
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -21,10 +21,9 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 def policy_schema() -> dict[str, Any]:
     """What people write. The signals are a closed list, each with what it is."""
     schema = Policy.model_json_schema(by_alias=True, mode="validation")
-    schema["$defs"]["Rule"]["properties"]["signal"] = {
-        "title": "Signal",
-        "anyOf": [{"const": signal.name, "description": signal.what} for signal in ALL],
-    }
+    known = [{"const": signal.name, "description": signal.what} for signal in ALL]
+    schema["$defs"]["Rule"]["properties"]["signal"] = {"title": "Signal", "anyOf": known}
+    schema["properties"]["required_signals"]["items"] = {"enum": [signal.name for signal in ALL]}
     return schema
 
 
@@ -35,6 +34,7 @@ def verdict_schema() -> dict[str, Any]:
 
 SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "policy": policy_schema,
+    "waivers": lambda: Waivers.model_json_schema(by_alias=True, mode="validation"),
     "verdict": verdict_schema,
     "manifest": lambda: Manifest.model_json_schema(by_alias=True, mode="serialization"),
     "model-card": lambda: ModelCard.model_json_schema(by_alias=True, mode="serialization"),

@@ -67,7 +67,7 @@ def answer_of(name: str, answer: Answered) -> Answered:
     finding = answer.finding
     if not name or finding.evidence == "recomputed" or _is_of_layers(finding.signal):
         return answer
-    is_judged = finding.status not in {"unknown", "error"}
+    is_judged = finding.observed.value is not None
     named = {"optimizer": name}
     offence = finding.first_offence
     finding = finding.model_copy(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import gradgate
-from gradgate.contracts import Finding, IntegrityCheck, Manifest, Verdict
+from gradgate.contracts import Finding, IntegrityCheck, Manifest, Policy, Verdict
 from gradgate.contracts.verdict import (
     CoverageSeen,
     Decision,
     Inputs,
     OtherBlessing,
     Subject,
+    WaiverSeen,
 )
 from gradgate.gate import wording
 from gradgate.gate.asking import Answered
@@ -28,32 +29,49 @@ def decide(
     subject: Subject,
     inputs: Inputs,
     as_of: str,
+    policy: Policy | None = None,
     answers: Sequence[Answered] = (),
     integrity: tuple[IntegrityCheck, ...],
     others: tuple[OtherBlessing, ...] = (),
+    waivers: tuple[WaiverSeen, ...] = (),
     coverage: Sequence[CoverageSeen] = (),
     may_bless: bool = True,
 ) -> Verdict:
-    """Returns the sealed verdict: blocked if a check failed, else the strictest level."""
-    ordered = sorted(answers, key=_place)
-    levels: list[Decision] = [answer.finding.level for answer in ordered]
-    failed = [check for check in integrity if check.status == "fail"]
-    # Without a finding nothing was proven, so nothing passed.
-    decision: Decision = "block" if failed or not levels else min(levels, key=_LEVELS.__getitem__)
+    """Returns the sealed verdict: blocked if a check failed, else the strictest level.
+
+    Of a policy in shadow it is at most a warning, and the model is not healthy: nobody has said
+    yet that the policy is right.
+    """
+    in_shadow = set(policy.shadow_rules if policy else ())
+    mode = policy.mode if policy else "enforce"
+    all_ordered = sorted(answers, key=_place)
+    ordered = [answer for answer in all_ordered if answer.finding.id not in in_shadow]
+    enforced = _strictest(ordered, integrity)
     refusals = [other for other in others if not (other.blessed and other.same_model)]
-    healthy = decision != "block"
+    failed = [check for check in integrity if check.status == "fail"]
+    headline = _headline(enforced, ordered, integrity, refusals)
+    decision = enforced
+    if mode == "shadow" and ordered and not failed:
+        decision = "ok" if enforced == "ok" else "warn"
+        headline = f"SHADOW {headline}" if enforced == "ok" else f"SHADOW would {headline}"
+    may_push = decision != "block"
+    is_any_in_shadow = mode == "shadow" or len(all_ordered) > len(ordered)
     return Verdict(
         decision=decision,
-        blessed=healthy and not refusals and may_bless and subject.model_digest is not None,
-        healthy=healthy,
-        headline=_headline(decision, ordered, failed, refusals),
+        mode=mode,
+        would_decide=_strictest(all_ordered, integrity) if is_any_in_shadow else None,
+        blessed=may_push and not refusals and may_bless and subject.model_digest is not None,
+        healthy=may_push and mode == "enforce",
+        headline=headline,
         subject=subject,
         inputs=inputs,
         as_of=as_of,
         coverage=coverage[0] if coverage else CoverageSeen(),
         further_coverage=tuple(coverage[1:]),
         findings=tuple(answer.finding for answer in ordered),
+        shadow_findings=tuple(a.finding for a in all_ordered if a.finding.id in in_shadow),
         integrity=integrity,
+        waivers=waivers,
         others=others,
     ).sealed()
 
@@ -119,6 +137,16 @@ def weight(finding: Finding) -> tuple[int, int]:
     return _LEVELS[finding.level], _STATUSES[finding.status]
 
 
+def _strictest(answers: Sequence[Answered], integrity: Sequence[IntegrityCheck]) -> Decision:
+    levels: list[Decision] = [answer.finding.level for answer in answers]
+    # Without a finding nothing was proven, so nothing passed.
+    if not levels or any(check.status == "fail" for check in integrity):
+        return "block"
+    if any(check.status == "warn" for check in integrity):
+        levels.append("warn")
+    return min(levels, key=_LEVELS.__getitem__)
+
+
 def _place(answer: Answered) -> tuple[int, int, int, str]:
     """Worst first; among equals from cause to symptom, then by name."""
     finding = answer.finding
@@ -128,9 +156,10 @@ def _place(answer: Answered) -> tuple[int, int, int, str]:
 def _headline(
     decision: Decision,
     ordered: Sequence[Answered],
-    failed: Sequence[IntegrityCheck],
+    integrity: Sequence[IntegrityCheck],
     refusals: Sequence[OtherBlessing],
 ) -> str:
+    failed = [check for check in integrity if check.status == "fail"]
     first = ordered[0] if ordered else None
     is_explained = (
         first is not None and first.finding.level == "block" and first.finding.status == "fail"
@@ -141,6 +170,9 @@ def _headline(
         return f"BLOCK {shown[0].code}: {shown[0].message}"
     if first is None:
         return "BLOCK: no rule was asked"
+    if decision != "ok" and first.finding.level == "ok":
+        warned = next(check for check in integrity if check.status == "warn")
+        return f"WARN {warned.code}: {warned.message}"
     if decision != "ok":
         return wording.headline(decision, first.finding, first.phrase)
     passed = f"OK: {len(ordered)} of {len(ordered)} rules passed"

@@ -63,12 +63,13 @@ def require_grounds(verdict: Verdict) -> None:
         raise RefusedError("the verdict names no model.")
     if tree_digest(verdict.subject.model_files) != verdict.subject.model_digest:
         raise RefusedError("the verdict's list of files does not have the digest that it names.")
-    if not verdict.healthy:
+    is_enforced = verdict.mode != "shadow"
+    if is_enforced and not verdict.healthy:
         raise RefusedError(f"the verdict does not call this model healthy. {verdict.headline}")
     if not verdict.findings:
         raise RefusedError("the verdict has no finding, so nothing about this model was proven.")
     for finding in verdict.findings:
-        if finding.level == "block":
+        if is_enforced and finding.level == "block":
             raise RefusedError(f"the verdict's rule {finding.id} blocks: {finding.message}")
     for check in verdict.integrity:
         if check.status == "fail":

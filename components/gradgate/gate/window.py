@@ -32,11 +32,13 @@ def resolve(window: Window, *, planned: int | None, stop: int) -> Steps:
     skipped = _count(window.skip_first, total)
     first = skipped
     last = stop
+    if window.range is not None:
+        first, last = _count(window.range[0], total), min(stop, _count(window.range[1], total))
     if window.first is not None:
         last = min(stop, _count(window.first, total))
     if window.last is not None:
         first = max(first, stop - _count(window.last, total))
-    extents = (window.skip_first, window.first, window.last)
+    extents = (window.skip_first, window.first, window.last, *(window.range or ()))
     is_relative = any(isinstance(extent, str) for extent in extents)
     of = "" if not is_relative else ("observed" if planned is None else "planned")
     return Steps(start=first, stop=max(first, last), percent_of=of)

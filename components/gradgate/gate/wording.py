@@ -3,11 +3,15 @@
 import math
 
 from gradgate.contracts import Finding, Rule
-from gradgate.contracts.policy import (
+from gradgate.contracts.aggregates import (
     Aggregate,
     Improvement,
     Persistence,
+    Quantile,
+    Rate,
     Reduce,
+    Rolling,
+    Slope,
     SustainedMax,
     TailMedian,
 )
@@ -36,8 +40,13 @@ def is_share(fn: str, signal: Signal | None) -> bool:
         fn: Name of the aggregate.
         signal: None for one that the catalogue does not know.
     """
-    is_rate = fn == "mean" and is_indicator(signal)
+    is_rate = fn in {"mean", "rolling_max", "rolling_min"} and is_indicator(signal)
     return is_rate or fn in {"persistence", "improvement"}
+
+
+def keeps_unit(fn: str) -> bool:
+    """Whether an aggregate has the unit of the samples."""
+    return fn not in {"count", "rate", "slope", "persistence", "improvement"}
 
 
 def is_indicator(signal: Signal | None) -> bool:
@@ -73,19 +82,26 @@ def message(
     samples: int,
     failed: int,
     judged: int,
+    may_fail: int = 0,
 ) -> str:
     """What was seen against what was expected, in one sentence."""
     where = f" in {variable}" if variable else ""
     if judged > 1:
         noun = "layers" if per_layer(signal) else "variables"
-        where += f" ({failed} of {judged} {noun} failed)" if failed else f" (worst of {judged})"
+        allowed = f", and {may_fail} may" if may_fail else ""
+        after = f", after the {may_fail} that may fail" if may_fail else ""
+        where += (
+            f" ({failed} of {judged} {noun} failed{allowed})"
+            if failed
+            else f" (worst of {judged}{after})"
+        )
     over = f" over {counted(samples, 'sample')}" if isinstance(signal, StepSignal) else ""
     if _is_count(rule, signal):
         seen = f"{signal.noun} on {number(value)} of {counted(samples, 'step')}{where}"
     elif _is_share(rule, signal):
         seen = f"{_share(rule, signal, value, samples)}{where}"
     else:
-        unit = f" {signal.unit}" if signal.unit else ""
+        unit = f" {signal.unit}" if signal.unit and keeps_unit(rule.aggregate.fn) else ""
         aggregate = aggregate_in_words(rule.aggregate)
         seen = f"{aggregate} of {signal.name} is {number(value)}{unit}{where}{over}"
     return f"{seen}; expected {_expected(rule, signal)}"
@@ -94,9 +110,16 @@ def message(
 def aggregate_in_words(aggregate: Aggregate) -> str:
     """The aggregate as a person says it, such as `median of the last 10 %`."""
     if isinstance(aggregate, Reduce):
-        return {"max": "greatest value", "min": "least value", "last": "last value"}.get(
-            aggregate.fn, aggregate.fn
-        )
+        return _REDUCED.get(aggregate.fn, aggregate.fn)
+    if isinstance(aggregate, Rate):
+        return f"rate in {aggregate.per}"
+    if isinstance(aggregate, Quantile):
+        return f"{aggregate.q:g} quantile"
+    if isinstance(aggregate, Slope):
+        return "slope a sample"
+    if isinstance(aggregate, Rolling):
+        which = "greatest" if aggregate.fn == "rolling_max" else "least"
+        return f"{which} mean of {counted(aggregate.over, 'sample')} in a row"
     if isinstance(aggregate, SustainedMax):
         return f"greatest value held for {counted(aggregate.steps, 'sample')}"
     if isinstance(aggregate, Persistence):
@@ -112,9 +135,16 @@ def headline(decision: str, finding: Finding, phrase: str) -> str:
     step = f" at step {offence.step}" if offence and offence.step is not None else ""
     variable = offence.variable if offence else finding.observed.variable
     where = f" in {variable}" if variable else ""
-    return f"{decision.upper()} {finding.id}: {phrase}{step}{where}"
+    waived = f", waived by {', '.join(finding.waived_by)}" if finding.waived_by else ""
+    return f"{decision.upper()} {finding.id}: {phrase}{step}{where}{waived}"
 
 
+_REDUCED = {
+    "max": "greatest value",
+    "min": "least value",
+    "last": "last value",
+    "count": "number of samples",
+}
 _OPERATORS = {"==": "equal to", "<": "below", "<=": "at most", ">": "above", ">=": "at least"}
 
 
@@ -140,6 +170,10 @@ def _share(rule: Rule, signal: Signal, value: float, samples: int | None = None)
     if isinstance(aggregate, Persistence):
         limit = f"{_OPERATORS[aggregate.op]} {aggregate.value:g}"
         return f"{signal.noun} {limit} on {percent(value)} of {of}"
+    if isinstance(aggregate, Rolling):
+        stretch = f"{counted(aggregate.over, 'step')} in a row"
+        way = "at most" if aggregate.fn == "rolling_max" else "at least"
+        return f"{signal.noun} on {way} {percent(value)} of {stretch}"
     return f"{signal.noun} on {percent(value)} of {steps}"
 
 

@@ -1,6 +1,6 @@
 """Aggregates: how the samples of a signal become the one number that a rule compares.
 
-A new one is a file here, a class in `gradgate.contracts.policy`, and a line in `CORES`.
+A new one is a file here, a class in `gradgate.contracts.aggregates`, and a line in `CORES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,9 +9,13 @@ from typing import Any, Final
 from gradgate.contracts.policy import Aggregate
 from gradgate.gate.aggregates.base import Accumulator as Accumulator
 from gradgate.gate.aggregates.base import Core
+from gradgate.gate.aggregates.count import Count, Rate
 from gradgate.gate.aggregates.improvement import Improvement
 from gradgate.gate.aggregates.persistence import Persistence
+from gradgate.gate.aggregates.quantile import Quantile
 from gradgate.gate.aggregates.reduce import Last, Max, Mean, Min, Sum
+from gradgate.gate.aggregates.rolling import RollingMax, RollingMin
+from gradgate.gate.aggregates.slope import Slope
 from gradgate.gate.aggregates.sustained_max import SustainedMax
 from gradgate.gate.aggregates.tail_median import TailMedian
 
@@ -21,12 +25,18 @@ CORES: Final[Mapping[str, Callable[..., Core]]] = {
     "max": Max,
     "min": Min,
     "last": Last,
+    "count": Count,
+    "rate": Rate,
+    "quantile": Quantile,
+    "slope": Slope,
+    "rolling_max": RollingMax,
+    "rolling_min": RollingMin,
     "sustained_max": SustainedMax,
     "persistence": Persistence,
     "improvement": Improvement,
     "tail_median": TailMedian,
 }
-REDUCTIONS: Final = frozenset({"sum", "mean", "max", "min", "last"})
+REDUCTIONS: Final = frozenset({"sum", "mean", "max", "min", "last", "count"})
 
 
 def accumulator(aggregate: Aggregate, *, columns: int) -> Accumulator:

@@ -23,9 +23,10 @@ def explain(verdict: Verdict, rule: str | None = None) -> str:
     """
     shown = clean(verdict)
     if rule is not None:
-        chosen = [finding for finding in shown.findings if finding.id == rule]
+        all_findings = (*shown.findings, *shown.shadow_findings)
+        chosen = [finding for finding in all_findings if finding.id == rule]
         if not chosen:
-            names = ", ".join(finding.id for finding in shown.findings)
+            names = ", ".join(finding.id for finding in all_findings)
             raise ValueError(f"The verdict has no rule {rule!r}; its rules are {names}.")
     else:
         chosen = [finding for finding in shown.findings if finding.level != "ok"]
@@ -36,9 +37,15 @@ def explain(verdict: Verdict, rule: str | None = None) -> str:
     sections += [
         _wrapped(f"{check.code}: {check.message}")
         for check in shown.integrity
-        if check.status == "fail"
+        if check.status != "pass"
     ]
     sections += [_finding(finding) for finding in chosen]
+    if rule is None and shown.shadow_findings:
+        sections.append(_wrapped(f"{view.shadow_tally(shown)}."))
+        sections += [_finding(f) for f in shown.shadow_findings if f.level != "ok"]
+    if shown.waivers:
+        listed = [_wrapped(f"  {name}  {text}", indent=4) for name, text in view.waivers(shown)]
+        sections.append("\n".join(["waivers", *listed]))
     sections.append(_again(shown))
     return "\n\n".join(sections) + "\n"
 
@@ -79,7 +86,7 @@ def _around(finding: Finding) -> str:
 
 def _again(verdict: Verdict) -> str:
     lines = ["to judge again", f"  {view.reproduce(verdict)}"]
-    names = {"Model", "Record", "Policy", "Policy digest", "Verdict"}
+    names = {"Model", "Record", "Policy", "Policy digest", "Waivers digest", "Verdict"}
     lines += [
         f"  {name.lower():<14} {text}" for name, text in view.inputs(verdict) if name in names
     ]

@@ -24,7 +24,10 @@ def render_html(verdict: Verdict) -> str:
         verdict=shown,
         chief=view.chief(shown),
         failed=[check for check in shown.integrity if check.status == "fail"],
-        drawings={finding.id: sparkline.draw(finding) for finding in shown.findings},
+        drawings={
+            finding.id: sparkline.draw(finding)
+            for finding in (*shown.findings, *shown.shadow_findings)
+        },
         width=sparkline.WIDTH,
         height=sparkline.HEIGHT,
         view=view,

@@ -9,6 +9,8 @@ from gradgate.gate.render import view
 from gradgate.gate.render.clean import clean
 
 _MARKS: Final = {"block": "\u26d4", "warn": "\u26a0\ufe0f", "ok": "\u2705"}
+_LEVEL: Final = {"pass": "ok", "warn": "warn", "fail": "block"}
+_HEAD: Final = ("| | rule | observed | expected | first offence |", "|---|---|---|---|---|")
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
 _PLAIN: Final = re.compile(r"[\w:., -]+")
 
@@ -30,9 +32,10 @@ def render_markdown(verdict: Verdict) -> str:
         lines = [line for line in lines if not line.endswith("** ")]
     lines += [f"## {view.tally(shown).capitalize()}", ""]
     if shown.findings:
-        lines += ["| | rule | observed | expected | first offence |", "|---|---|---|---|---|"]
-        lines += [_row(finding) for finding in shown.findings]
-        lines.append("")
+        lines += [*_HEAD, *(_row(finding) for finding in shown.findings), ""]
+    if shown.shadow_findings:
+        lines += [f"## {_text(view.shadow_tally(shown))}", "", *_HEAD]
+        lines += [*(_row(finding) for finding in shown.shadow_findings), ""]
     others = [finding for finding in shown.findings if finding.prescription and finding != chief]
     if others:
         lines += ["## What else to change", ""]
@@ -41,7 +44,7 @@ def render_markdown(verdict: Verdict) -> str:
     lines += ["## Evidence", ""]
     lines += [f"- {name}: {_text(value)}" for name, value in view.coverage(shown)]
     lines += [
-        f"- {_MARKS['ok' if check.status == 'pass' else 'block']} {_text(check.code)}"
+        f"- {_MARKS[_LEVEL[check.status]]} {_text(check.code)}"
         f"{' ' + _text(check.message) if check.message else ''}"
         for check in shown.integrity
     ]
@@ -50,6 +53,9 @@ def render_markdown(verdict: Verdict) -> str:
         f" {_text(other.source)} {_text(other.message)}".rstrip()
         for other in shown.others
     ]
+    if shown.waivers:
+        lines += ["", "## Waivers", ""]
+        lines += [f"- **{_text(name)}** {_text(text)}" for name, text in view.waivers(shown)]
     lines += ["", "## Inputs", ""]
     lines += [f"- {name}: {_code(value)}" for name, value in view.inputs(shown)]
     lines += ["", "Again:", "", f"    {view.reproduce(shown)}", "", f"_{_text(view.PROMISE)}_"]
@@ -59,7 +65,7 @@ def render_markdown(verdict: Verdict) -> str:
 def _row(finding: Finding) -> str:
     cells = (
         _MARKS[finding.level],
-        _text(finding.id),
+        _text(finding.id + (" (waived)" if finding.status == "waived" else "")),
         _text(view.observed(finding)),
         _text(view.limit(finding)),
         _text(view.where(finding)),

@@ -14,6 +14,20 @@ from gradgate.gate.wording import is_indicator, number
 WIDTH, HEIGHT = 640.0, 132.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 8.0, 22.0, 22.0
 _CROSS = 8.0
+# Aggregates that lie where the samples lie, so that one limit holds for both.
+_OF_SAMPLES = frozenset(
+    {
+        "max",
+        "min",
+        "last",
+        "mean",
+        "quantile",
+        "rolling_max",
+        "rolling_min",
+        "sustained_max",
+        "tail_median",
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +102,7 @@ def _is_bad(sample: Sample) -> bool:
 def _limit_of(finding: Finding) -> float | None:
     """The limit that single samples are compared with, if there is one."""
     source = finding.aggregate
-    if source.get("fn") in {"max", "min", "last", "mean", "sustained_max", "tail_median"}:
+    if source.get("fn") in _OF_SAMPLES:
         source = finding.expect
     elif source.get("fn") != "persistence":
         return None

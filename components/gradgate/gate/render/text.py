@@ -1,8 +1,9 @@
 """The verdict for a terminal: one line a rule, without colours or boxes."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from gradgate.contracts import Verdict
+from gradgate.contracts import Finding, Verdict
 from gradgate.gate.render import view
 from gradgate.gate.render.clean import clean
 
@@ -13,13 +14,7 @@ def render_text(verdict: Verdict) -> str:
     """Returns the verdict as plain lines."""
     shown = clean(verdict)
     lines = [shown.headline, view.decided(shown), ""]
-    width = max((len(finding.id) for finding in shown.findings), default=0)
-    for finding in shown.findings:
-        lines.append(f"{_MARKS[finding.level]:<5} {finding.id:<{width}}  {finding.message}")
-        if finding.first_offence and view.where(finding):
-            lines.append(f"{'':<5} {'':<{width}}  first: {view.where(finding)}")
-        if finding.prescription:
-            lines.append(f"{'':<5} {'':<{width}}  do: {finding.prescription}")
+    lines += _findings(shown.findings)
     failed = [check for check in shown.integrity if check.status == "fail"]
     lines += [f"BLOCK {check.code}: {check.message}" for check in failed]
     lines += [
@@ -29,7 +24,25 @@ def render_text(verdict: Verdict) -> str:
         f"{f': {other.message}' if other.message else ''}"
         for other in shown.others
     ]
+    warned = [check for check in shown.integrity if check.status == "warn"]
+    lines += [f"warn  {check.code}: {check.message}" for check in warned]
     if not failed:
-        lines.append(f"ok    integrity: {len(shown.integrity)} checks")
+        lines.append(f"ok    integrity: {len(shown.integrity) - len(warned)} checks")
+    if shown.waivers:
+        lines += ["", "waivers", *(f"  {name}  {text}" for name, text in view.waivers(shown))]
+    if shown.shadow_findings:
+        lines += ["", view.shadow_tally(shown), *_findings(shown.shadow_findings)]
     lines += ["", "blessed" if shown.blessed else "not blessed"]
     return "\n".join(lines) + "\n"
+
+
+def _findings(findings: Sequence[Finding]) -> list[str]:
+    lines = []
+    width = max((len(finding.id) for finding in findings), default=0)
+    for finding in findings:
+        lines.append(f"{_MARKS[finding.level]:<5} {finding.id:<{width}}  {finding.message}")
+        if finding.first_offence and view.where(finding):
+            lines.append(f"{'':<5} {'':<{width}}  first: {view.where(finding)}")
+        if finding.prescription:
+            lines.append(f"{'':<5} {'':<{width}}  do: {finding.prescription}")
+    return lines

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gradgate.contracts import Finding, Verdict
-from gradgate.contracts.verdict import CoverageSeen, Observed
+from gradgate.contracts.times import instant
+from gradgate.contracts.verdict import CoverageSeen, Observed, WaiverSeen
 from gradgate.gate.signals import CATALOGUE
-from gradgate.gate.wording import counted, is_share, number, percent
+from gradgate.gate.wording import counted, is_share, keeps_unit, number, percent
 
 PROMISE: Final = (
     "If you push with the VerifyingPusher and only its identity can write to the serving location,"
@@ -28,9 +29,11 @@ def limit(finding: Finding) -> str:
 
 def observed(finding: Finding) -> str:
     """The number that decided, or `not measured`."""
-    if finding.status in {"unknown", "error"}:
-        return "not measured" if finding.status == "unknown" else "rule broke"
     seen = finding.observed
+    if finding.status == "error":
+        return "rule broke"
+    if finding.status == "unknown" or (finding.status == "waived" and seen.value is None):
+        return "not measured"
     if finding.aggregate.get("fn") == "sum" and seen.samples > 1:
         return f"{value_of(finding, seen)} of {counted(seen.samples, 'step')}"
     return value_of(finding, seen)
@@ -45,7 +48,7 @@ def value_of(finding: Finding, seen: Observed) -> str:
 
 def unit(finding: Finding) -> str:
     """The unit of the number that decided; of a share of samples or a fall it is percent alone."""
-    return "" if finding.aggregate.get("fn") in {"persistence", "improvement"} else finding.unit
+    return finding.unit if keeps_unit(str(finding.aggregate.get("fn"))) else ""
 
 
 def _is_share(finding: Finding) -> bool:
@@ -61,6 +64,12 @@ def aggregate(finding: Finding) -> str:
     """How the signal became a number, such as `mean of clip.saturation`."""
     known = dict(finding.aggregate)
     name = str(known.get("fn", "?")).replace("_", " ")
+    if "q" in known:
+        name = f"{_limit(known, 'q')} {name}"
+    if "over" in known:
+        name += f" over {_limit(known, 'over')}"
+    if "per" in known:
+        name += f" in {_limit(known, 'per')}"
     if "op" in known:
         name += f" of {_SIGNS.get(str(known['op']), '?')} {_limit(known, 'value')}"
         return f"{name} in {finding.signal}"
@@ -96,6 +105,10 @@ def decided(verdict: Verdict) -> str:
         return "This model is not pushed; what is served stays as it is."
     if verdict.subject.model_digest is None:
         return "The training was judged without a model, so there is nothing to push."
+    if verdict.mode == "shadow":
+        if verdict.blessed:
+            return "The policy is in shadow, so this model may be pushed, whatever the rules say."
+        return "The policy is in shadow, but another judge did not bless this model: not pushed."
     if not verdict.blessed:
         return "The training is healthy, but another judge did not bless this model: not pushed."
     if verdict.decision == "warn":
@@ -105,24 +118,45 @@ def decided(verdict: Verdict) -> str:
 
 def badge(verdict: Verdict) -> tuple[str, str]:
     """The decision in a word or two, and the tone to say it in."""
-    is_refused = verdict.healthy and not verdict.blessed and bool(verdict.others)
+    word, tone = verdict.decision.upper(), verdict.decision
+    if verdict.mode == "shadow" and tone != "block":
+        first = verdict.findings[0].level if verdict.findings else "ok"
+        word = "SHADOW, OK" if tone == "ok" else f"SHADOW, WOULD {first.upper()}"
+    is_refused = verdict.decision != "block" and not verdict.blessed and bool(verdict.others)
     if is_refused:
-        return f"{verdict.decision.upper()}, NOT BLESSED", "warn"
-    return verdict.decision.upper(), verdict.decision
+        return f"{word}, NOT BLESSED", "warn"
+    return word, tone
 
 
 def tally(verdict: Verdict) -> str:
-    """`14 rules: 2 block, 1 warns, 11 pass`."""
+    """`14 rules: 2 block, 1 warns, 11 pass`; in shadow `2 would block`."""
     counts = dict.fromkeys(("block", "warn", "ok"), 0)
     for finding in verdict.findings:
         counts[finding.level] += 1
-    words = (("block", "block", "blocks"), ("warn", "warn", "warns"), ("ok", "pass", "passes"))
+    words = [("block", "block", "blocks"), ("warn", "warn", "warns"), ("ok", "pass", "passes")]
+    if verdict.mode == "shadow":
+        words[:2] = [(level, f"would {level}", f"would {level}") for level in ("block", "warn")]
     said = [
         f"{counts[level]} {one if counts[level] == 1 else many}"
         for level, many, one in words
         if counts[level]
     ]
     return f"{len(verdict.findings)} rules: {', '.join(said)}" if said else "no rule was asked"
+
+
+def notable(verdict: Verdict) -> list[Finding]:
+    """The findings that somebody must look at, those in shadow last."""
+    both = (*verdict.findings, *verdict.shadow_findings)
+    return [finding for finding in both if finding.level != "ok"]
+
+
+def shadow_tally(verdict: Verdict) -> str:
+    """What the rules in shadow would have done; empty where none is."""
+    if not verdict.shadow_findings:
+        return ""
+    names = [finding.id for finding in verdict.shadow_findings if finding.level == "block"]
+    would = f"{', '.join(names)} would block" if names else "none would block"
+    return f"{counted(len(verdict.shadow_findings), 'rule')} in shadow, deciding nothing: {would}"
 
 
 def coverage(verdict: Verdict) -> list[tuple[str, str]]:
@@ -148,6 +182,30 @@ def _coverage(seen: CoverageSeen) -> list[tuple[str, str]]:
     return [(f"{seen.optimizer}: {name}" if seen.optimizer else name, text) for name, text in rows]
 
 
+def waivers(verdict: Verdict) -> list[tuple[str, str]]:
+    """What became of each waiver, as its id and a sentence: those that were used first."""
+    order = ("used", "expired", "unused")
+    ordered = sorted(verdict.waivers, key=lambda waiver: order.index(waiver.status))
+    return [(waiver.id, _waiver(waiver, verdict.as_of)) for waiver in ordered]
+
+
+def _waiver(waiver: WaiverSeen, as_of: str) -> str:
+    about = f" ({waiver.message})" if waiver.message else ""
+    ends = f"{'ended' if waiver.status == 'expired' else 'ends'} {waiver.expires}"
+    return (
+        f"{waiver.status}{about}: rule {waiver.rule}, owner {waiver.owner}, approved by"
+        f" {waiver.approved_by}, {ends}{_days_left(waiver, as_of)}: {waiver.reason}"
+    )
+
+
+def _days_left(waiver: WaiverSeen, as_of: str) -> str:
+    try:
+        left = instant(waiver.expires) - instant(as_of)
+    except ValueError:  # a verdict that somebody else wrote
+        return ""
+    return f" ({counted(left.days, 'day')} left)" if waiver.status != "expired" else ""
+
+
 def inputs(verdict: Verdict) -> list[tuple[str, str]]:
     """What the verdict is about and was computed from, as name and value."""
     subject, given = verdict.subject, verdict.inputs
@@ -159,6 +217,7 @@ def inputs(verdict: Verdict) -> list[tuple[str, str]]:
         ("Record", given.record_digest),
         ("Policy", f"{policy.id}, revision {policy.revision}" if policy else None),
         ("Policy digest", policy.sha256 if policy else None),
+        ("Waivers digest", given.waivers_sha256),
         ("Gate", f"gradgate {given.gate_version}"),
         ("Judged", verdict.as_of),
         ("Verdict", verdict.verdict_id),
@@ -169,4 +228,5 @@ def inputs(verdict: Verdict) -> list[tuple[str, str]]:
 def reproduce(verdict: Verdict) -> str:
     """The command that gives this verdict again, from the named inputs."""
     model = "--model MODEL" if verdict.subject.model_digest else "--training-only"
-    return f"gradgate check RECORD {model} --policy POLICY --as-of {verdict.as_of}"
+    waivers = " --waivers WAIVERS" if verdict.inputs.waivers_sha256 else ""
+    return f"gradgate check RECORD {model} --policy POLICY{waivers} --as-of {verdict.as_of}"

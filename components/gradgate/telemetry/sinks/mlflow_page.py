@@ -30,10 +30,14 @@ def training_params(card_json: bytes, planned_steps: int | None) -> dict[str, ob
 
 
 def verdict_tags(verdict: Verdict) -> dict[str, str]:
-    """Returns the tags by which people search: decision, first offence, policy, digests."""
+    """Returns the tags by which people search: decision, first offence, policy, digests.
+
+    A policy in shadow blocks nothing; its blocked rules are those that would have.
+    """
     blocked = [finding.id for finding in verdict.findings if finding.level == "block"]
     tags = {
         "gradgate.decision": verdict.decision,
+        "gradgate.mode": verdict.mode,
         "gradgate.blessed": str(verdict.blessed).lower(),
         "gradgate.headline": verdict.headline,
         "gradgate.verdict_id": verdict.verdict_id,
@@ -74,6 +78,8 @@ def note(verdict: Verdict) -> str:
 def _headline_word(verdict: Verdict) -> str:
     if verdict.decision != "block" and not verdict.blessed:
         return "NOT BLESSED: another judge refused"
+    if verdict.decision != "block" and verdict.mode == "shadow":
+        return "SHADOW: nothing is blocked"
     return _WORD[verdict.decision]
 
 

@@ -8,7 +8,10 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing
 
 import gradgate
-from gradgate.gate.load_policy import load_policy
+from gradgate.gate.integrity.pin import check_pin
+from gradgate.gate.load_policy import load_policy, policy_digest
+from gradgate.gate.load_waivers import load_waivers
+from gradgate.gate.policy_error import PolicyError, Problem
 from gradgate.tfx.artifacts import GradientHealth, TrainingHealthVerdict
 from gradgate.tfx.gate.executor import Executor
 
@@ -18,6 +21,8 @@ class GradientGateSpec(ComponentSpec):
 
     PARAMETERS = {  # noqa: RUF012 - TFX reads it from the class
         "policy": ExecutionParameter(type=str),
+        "waivers": ExecutionParameter(type=str, optional=True),
+        "policy_sha256": ExecutionParameter(type=str, optional=True),
         "gate_version": ExecutionParameter(type=str),
         "run_nonce": ExecutionParameter(type=str),
         "signing_key": ExecutionParameter(type=str),
@@ -51,6 +56,9 @@ class GradientGate(base_component.BaseComponent):
         policy: The text of a policy, not its path.
         evaluator_blessing: The Evaluator's; may be left out if the policy says
             `require_evaluator: false`.
+        policy_sha256: Digest that the policy must have, as a verdict names it; None for any. So a
+            policy that was changed after its review judges nothing.
+        waivers: The text of the waivers of that policy, not their path; None for none.
         infra_blessing: An InfraValidator's, if there is one.
         run_nonce: Differs from run to run, so that the gate is never answered from TFX's cache:
             a policy may have changed its meaning with a new version. None takes the pipeline's
@@ -61,7 +69,8 @@ class GradientGate(base_component.BaseComponent):
         signing_public_key: With a URI, PEM text of the public key.
 
     Raises:
-        PolicyError: If the text is no policy; the message names each problem.
+        PolicyError: If the text is no policy, not the pinned one, or the waivers are none of it;
+            the message names each problem.
     """
 
     SPEC_CLASS = GradientGateSpec
@@ -73,19 +82,29 @@ class GradientGate(base_component.BaseComponent):
         model: BaseChannel,
         gradient_health: BaseChannel,
         policy: str,
+        waivers: str | None = None,
+        policy_sha256: str | None = None,
         evaluator_blessing: BaseChannel | None = None,
         infra_blessing: BaseChannel | None = None,
         run_nonce: str | RuntimeParameter | None = None,
         signing_key: str | RuntimeParameter = "",
         signing_public_key: str = "",
     ) -> None:
-        load_policy(policy)
+        rules = load_policy(policy)
+        for check in check_pin(policy_digest(rules), policy_sha256):
+            if check.status == "fail":
+                problem = Problem(text=check.message)
+                raise PolicyError([problem], source="policy.yaml", code=check.code)
+        if waivers is not None:
+            load_waivers(waivers, rules)
         spec = GradientGateSpec(
             model=model,
             gradient_health=gradient_health,
             evaluator_blessing=evaluator_blessing,
             infra_blessing=infra_blessing,
             policy=policy,
+            waivers=waivers,
+            policy_sha256=policy_sha256,
             gate_version=gradgate.__version__,
             run_nonce=run_nonce or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
             signing_key=signing_key,

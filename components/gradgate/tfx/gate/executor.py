@@ -21,6 +21,7 @@ from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.integrity.model import check_model
 from gradgate.gate.judge import judge
 from gradgate.gate.load_policy import load_policy
+from gradgate.gate.load_waivers import load_waivers
 from gradgate.gate.policy_error import PolicyError
 from gradgate.gate.render.clean import clean_text
 from gradgate.gate.verdicts import also_failed, blocked_verdict
@@ -50,13 +51,14 @@ class Executor(base_executor.BaseExecutor):
             OSError: If they could not be written; TFX then publishes neither.
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
-        verdict = _judge(input_dict, model, exec_properties["policy"])
+        verdict = _judge(input_dict, model, exec_properties)
         verdict, envelope = _signed(verdict, exec_properties)
         _write_verdict(
             artifact_utils.get_single_instance(output_dict["verdict"]),
             verdict,
             envelope,
             policy=exec_properties["policy"],
+            waivers=exec_properties.get("waivers"),
         )
         _write_blessing(artifact_utils.get_single_instance(output_dict["blessing"]), verdict, model)
         _log.info("gradgate: %s", verdict.headline)
@@ -70,11 +72,13 @@ class Executor(base_executor.BaseExecutor):
 evaluator_executor.Executor.register(Executor)
 
 
-def _judge(inputs: _Artifacts, model: Artifact, text: str) -> Verdict:
+def _judge(inputs: _Artifacts, model: Artifact, properties: dict[str, Any]) -> Verdict:
     as_of = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     found = check_model(_serving_dir(model))
     try:
-        policy = load_policy(text)
+        policy = load_policy(properties["policy"])
+        text = properties.get("waivers")
+        waivers = None if text is None else load_waivers(text, policy)
     except PolicyError as error:
         return blocked_verdict(error.code, str(error), as_of=as_of, model=found)
     return judge(
@@ -83,6 +87,8 @@ def _judge(inputs: _Artifacts, model: Artifact, text: str) -> Verdict:
         model=found,
         others=other_blessings(inputs, model=model, require_evaluator=policy.require_evaluator),
         as_of=as_of,
+        waivers=waivers,
+        pinned_policy=properties.get("policy_sha256"),
     )
 
 
@@ -116,13 +122,18 @@ def _evidence(inputs: _Artifacts) -> Evidence | RecordProblem:
 
 
 def _write_verdict(
-    artifact: Artifact, verdict: Verdict, envelope: bytes | None, *, policy: str
+    artifact: Artifact,
+    verdict: Verdict,
+    envelope: bytes | None,
+    *,
+    policy: str,
+    waivers: str | None,
 ) -> None:
     folder = Path(artifact.uri)
     folder.mkdir(parents=True, exist_ok=True)
     if envelope is not None:
         write_durably(folder / VERDICT_ENVELOPE, envelope)
-    for name, data in report_files(verdict, policy=policy):
+    for name, data in report_files(verdict, policy=policy, waivers=waivers):
         write_durably(folder / name, data)
     artifact.set_string_custom_property("verdict_id", verdict.verdict_id)
     artifact.set_string_custom_property("decision", verdict.decision)

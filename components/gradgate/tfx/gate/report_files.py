@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from gradgate.contracts import Verdict
 from gradgate.gate.render import render
 
-VERDICT, POLICY, HTML, MARKDOWN = "verdict.json", "policy.yaml", "report.html", "report.md"
+VERDICT, POLICY, WAIVERS = "verdict.json", "policy.yaml", "waivers.yaml"
+HTML, MARKDOWN = "report.html", "report.md"
 _log = logging.getLogger(__name__)
 
 
-def report_files(verdict: Verdict, *, policy: str) -> Iterator[tuple[str, bytes]]:
+def report_files(
+    verdict: Verdict, *, policy: str, waivers: str | None = None
+) -> Iterator[tuple[str, bytes]]:
     """Yields name and content of each file.
 
     A report that cannot be drawn is left out and named in the log: it is for people, and changes
@@ -18,6 +21,8 @@ def report_files(verdict: Verdict, *, policy: str) -> Iterator[tuple[str, bytes]
     """
     yield VERDICT, render(verdict, "json").encode("utf-8")
     yield POLICY, policy.encode("utf-8")
+    if waivers is not None:
+        yield WAIVERS, waivers.encode("utf-8")
     for name, form in ((HTML, "html"), (MARKDOWN, "markdown")):
         try:
             data = render(verdict, form).encode("utf-8")

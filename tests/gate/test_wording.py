@@ -1,0 +1,67 @@
+"""What a finding says of every kind of aggregate, with both numbers."""
+
+import pytest
+
+from gradgate.gate.render import view
+
+
+@pytest.mark.parametrize(
+    ("signal", "aggregate", "message", "shown"),
+    [
+        # The loss falls from 1 to 0.1 in 300 steps: the median is 0.55, a step takes 0.9 / 299.
+        (
+            "loss",
+            {"fn": "quantile", "q": 0.5},
+            "0.5 quantile of loss is 0.55 over 300 samples; expected at most -1",
+            "0.5 quantile of loss",
+        ),
+        (
+            "loss",
+            {"fn": "slope"},
+            "slope a sample of loss is -0.00301 over 300 samples; expected at most -1",
+            "slope of loss",
+        ),
+        (
+            "loss",
+            {"fn": "rolling_max", "over": 1},
+            (
+                "greatest mean of 1 sample in a row of loss is 1 over 300 samples; expected at most"
+                " -1"
+            ),
+            "rolling max over 1 of loss",
+        ),
+        (
+            "loss",
+            {"fn": "count"},
+            "number of samples of loss is 300 over 300 samples; expected at most -1",
+            "count of loss",
+        ),
+        # Clipped on steps 0 to 49 of 300.
+        (
+            "clip.saturation",
+            {"fn": "rate", "per": 30},
+            "rate in 30 of clip.saturation is 5 over 300 samples; expected at most -1",
+            "rate in 30 of clip.saturation",
+        ),
+        (
+            "clip.saturation",
+            {"fn": "rolling_max", "over": 100},
+            "clipped on at most 50% of 100 steps in a row; expected at most -100%",
+            "rolling max over 100 of clip.saturation",
+        ),
+        (
+            "clip.saturation",
+            {"fn": "rolling_min", "over": 25},
+            "clipped on at least 0% of 25 steps in a row; expected at most -100%",
+            "rolling min over 25 of clip.saturation",
+        ),
+    ],
+)
+def test_a_finding_says_what_was_seen_and_what_was_expected(
+    make, training, signal, aggregate, message, shown
+):
+    training.clipped[:50] = True
+    given = dict(aggregate)
+    finding = make.finding(training, signal, given.pop("fn"), "<=", -1, aggregate=given)
+    assert finding.message == message
+    assert view.aggregate(finding) == shown
