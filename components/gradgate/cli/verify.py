@@ -11,6 +11,7 @@ from gradgate.cli.formats import Listing
 from gradgate.gate.read_verdict import VerdictError, read_verdict
 from gradgate.gate.render.clean import clean_text
 from gradgate.gate.verify import RefusedError, verify_model
+from gradgate.signing import SigningError, read_envelope, verify_verdict
 
 
 def verify(
@@ -18,6 +19,10 @@ def verify(
     verdict: Annotated[
         Path, typer.Option(help="The verdict.json, or the directory that holds it.")
     ],
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="PEM file of a public key that may sign; one of them must have."),
+    ] = None,
     output_format: Annotated[
         Listing, typer.Option("--format", help="What is written to standard output.")
     ] = Listing.text,
@@ -33,6 +38,8 @@ def verify(
     gradgate verify --model serving/taxi/1795432625 --verdict artifacts/GradientGate/verdict/7
 
     gradgate verify --model exported --verdict verdict.json --format json
+
+    gradgate verify --model exported --verdict verdict.json --key gate.pub.pem
     """
     answer: dict[str, Any] = {"verified": False, "reason": "", "differing_files": []}
     try:
@@ -41,8 +48,12 @@ def verify(
             "verdict_id": document.verdict_id,
             "model_digest": document.subject.model_digest,
         }
+        if key:
+            trusted = [_text_of(path) for path in key]
+            folder = verdict if verdict.is_dir() else verdict.parent
+            answer["signed_by"] = verify_verdict(document, read_envelope(folder), trusted)
         found = verify_model(model, document)
-    except VerdictError as error:
+    except (VerdictError, SigningError) as error:
         answer["reason"] = str(error)
     except RefusedError as refusal:
         answer |= {"reason": str(refusal), "differing_files": list(refusal.differing_files)}
@@ -54,6 +65,13 @@ def verify(
     else:
         typer.echo(_text(answer))
     raise typer.Exit(Exit.OK if answer["verified"] else Exit.NOT_VERIFIED)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SigningError("K-VERIFY", f"the key {path} cannot be read: {error}") from error
 
 
 def _text(answer: dict[str, Any]) -> str:

@@ -50,11 +50,11 @@ def verify_verdict(verdict: Verdict, envelope: bytes, public_keys: Sequence[str]
         SigningError: If the envelope is none, nobody trusted has signed it, or it is of another
             verdict.
     """
-    from securesystemslib.dsse import Envelope
-
     if not public_keys:
         raise SigningError("K-VERIFY", "no public key is trusted, so no signature can hold.")
     keys: list[Key] = [load_public_key(pem) for pem in public_keys]
+    from securesystemslib.dsse import Envelope
+
     try:
         if len(envelope) > _MOST_BYTES:
             raise ValueError(f"{len(envelope)} bytes are too many")
