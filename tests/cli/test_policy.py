@@ -193,6 +193,13 @@ def test_a_policy_that_decides_as_expected_passes(call, policies, fixtures):
     ]
 
 
+@pytest.mark.parametrize("shadow", ["mode: shadow", "shadow_rules: [loss]"])
+def test_what_is_in_shadow_is_tested_as_if_it_were_enforced(call, policies, fixtures, shadow):
+    policies(shadow=("rules:", f"{shadow}\nrules:"))
+    done = call("policy", "test", "fixtures", "--policy", "shadow.yaml")
+    assert done.returncode == Exit.OK, done.stdout
+
+
 def test_a_policy_that_lets_a_fault_through_fails_its_test(run_cli, policies, fixtures):
     policies(blind=(f"  - {LOSS}\n", ""))
     done = run_cli("policy", "test", "fixtures/b-nan", "fixtures", "--policy", "blind.yaml")
@@ -243,10 +250,10 @@ def test_a_record_that_is_missing_blocks_and_can_be_expected(call, policies, fix
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("decision: blocked\n", "expect.yaml:1:1: decision: got 'blocked'; input should be 'ok'"),
+        ("decision: blocked\n", "expect.yaml:1:1: decision: got 'blocked'; use 'ok', 'warn'"),
         (
             "decision: ok\nfail: [loss]\n",
-            "expect.yaml:2:1: fail: there is no such field; the fields",
+            "expect.yaml:2:1: fail: there is no such field; did you mean failed?",
         ),
         ("failed: []\n", "expect.yaml:1:1: decision is missing"),
         ("decision: [\n", "expect.yaml:2:1: is no YAML"),

@@ -74,6 +74,14 @@ def test_the_policy_that_judged_changes_nothing(call, past):
     assert document["rules"] == [{"rule": "loss", "blocks": 1, "warns": 0}]
 
 
+def test_a_policy_in_shadow_is_replayed_as_if_it_were_enforced(call, past, tmp_path):
+    (tmp_path / "shadow.yaml").write_text(NO_CLIP + "mode: shadow\n")
+    done = call("replay", "past", "--policy", "shadow.yaml", "--format", "json")
+    document = json.loads(done.stdout)
+    assert (document["blocked"], document["newly_blocked"]) == (2, 1)
+    assert document["rules"] == [{"rule": "loss", "blocks": 2, "warns": 0}]
+
+
 def test_only_the_newest_can_be_asked_for(call, past):
     document = json.loads(call("replay", "past", "--last", "1", "--format", "json").stdout)
     assert [one["record"] for one in document["records"]] == ["past/records/unjudged"]

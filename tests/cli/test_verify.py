@@ -93,6 +93,11 @@ def test_a_verdict_that_does_not_say_yes_is_14(call, judged, changes, reason):
     assert reason in done.stdout
 
 
+def test_what_a_policy_in_shadow_let_by_is_verified(call, judged):
+    judged(mode="shadow", decision="warn", would_decide="block", healthy=False)
+    assert call("verify", "--model", "model", "--verdict", ".").returncode == Exit.OK
+
+
 def test_an_edited_verdict_is_14(call, judged, tmp_path):
     judged(decision="block", blessed=False, healthy=False)
     document = json.loads((tmp_path / "verdict.json").read_text())

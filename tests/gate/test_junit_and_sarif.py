@@ -165,6 +165,31 @@ def test_a_rule_that_is_disabled_is_skipped_and_never_hides_a_block(make, traini
         assert case(root, "off").find(tag) is not None
 
 
+def test_what_is_in_shadow_warns_of_what_it_would_do(make, training):
+    training.norms[7, 0] = math.nan
+    rule = make.rule("gradient.nonfinite", id="nan")
+    fine = make.rule("step.skipped", id="fine")
+    whole = make.policy(rule, fine, mode="shadow")
+    one = make.policy(rule, fine, shadow_rules=["nan"])
+    for policy in (whole, one):
+        verdict = make.verdict(training, policy=policy)
+        root = junit(verdict)
+        assert (root.get("failures"), root.get("errors")) == ("0", "0")
+        said = case(root, "nan").find("system-out").text
+        assert said.startswith("warning: In shadow; it would block. Non-finite gradient on 1 of")
+        assert levels(sarif(verdict)) == {"nan": "warning"}
+
+
+def test_a_check_that_warns_is_a_warning(make, training):
+    verdict = make.verdict(training, make.rule("step.skipped"))
+    clock = IntegrityCheck(code="T-CLOCK", status="warn", message="the clock was set back")
+    warned = verdict.model_copy(update={"integrity": (clock,)})
+    assert case(junit(warned), "T-CLOCK").find("system-out").text == (
+        "warning: the clock was set back"
+    )
+    assert levels(sarif(warned)) == {"T-CLOCK": "warning"}
+
+
 def test_a_result_says_step_variable_and_both_numbers(mixed):
     result = next(r for r in sarif(mixed)["runs"][0]["results"] if r["ruleId"] == "nan")
     assert result["properties"] == {

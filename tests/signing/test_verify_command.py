@@ -1,7 +1,9 @@
 """`gradgate verify --key`: whether a key that is trusted signed the verdict."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,8 @@ from gradgate.contracts import bind_tree
 from gradgate.contracts.verdict import Finding, Subject
 from gradgate.gate.render import render
 from gradgate.signing import VERDICT_ENVELOPE, load_signer, sign_verdict
+
+COMPONENTS = Path(__file__).resolve().parents[2] / "components"
 
 
 @pytest.fixture
@@ -42,6 +46,7 @@ def run(tmp_path):
         return subprocess.run(
             [sys.executable, "-m", "gradgate", *command],
             cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(COMPONENTS)},
             capture_output=True,
             text=True,
             check=False,

@@ -1,7 +1,6 @@
 """`gradgate check`: judges one training by its record."""
 
 from datetime import datetime, timezone
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -9,21 +8,11 @@ import typer
 
 from gradgate.cli.exits import Exit, exit_status
 from gradgate.cli.formats import Format
+from gradgate.cli.read import evidence_of, model_beside, policy_of
 from gradgate.contracts import Policy, Verdict, Waivers
 from gradgate.contracts.times import instant
-from gradgate.gate import (
-    Evidence,
-    PolicyError,
-    RecordProblem,
-    check_model,
-    judge,
-    load_policy,
-    load_waivers,
-    read_policy,
-    read_waivers,
-)
+from gradgate.gate import PolicyError, check_model, judge, load_waivers, read_waivers
 from gradgate.gate.render import FORMATS
-from gradgate.telemetry.reader import RecordError, open_record
 
 
 def check(
@@ -79,10 +68,10 @@ def check(
     gradgate check record --policy strict.yaml --waivers waivers.yaml
     """
     judged_at = _now() if as_of is None else _rfc3339(as_of)
-    rules = _read_policy(policy)
+    rules = policy_of(policy, otherwise="cannot judge")
     excused = None if waivers is None else _read_waivers(waivers, rules)
-    evidence = _read_record(record)
-    folder = None if training_only else model or _sibling_model(record)
+    evidence = evidence_of(record)
+    folder = None if training_only else model or model_beside(record)
     if folder is None and not training_only:
         typer.echo(
             "no model lies beside the record: name it by --model, or give --training-only to"
@@ -102,37 +91,12 @@ def check(
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
 
 
-def _read_policy(path: Path | None) -> Policy:
-    try:
-        if path is None:
-            shipped = resources.files("gradgate.gate") / "policies" / "default.yaml"
-            return load_policy(shipped.read_bytes(), source="the default policy")
-        return load_policy(read_policy(path), source=str(path))
-    except (PolicyError, OSError) as error:
-        typer.echo(f"cannot judge: {error}", err=True)
-        raise typer.Exit(Exit.BAD_POLICY) from error
-
-
 def _read_waivers(path: Path, policy: Policy) -> Waivers:
     try:
         return load_waivers(read_waivers(path), policy, source=str(path))
     except PolicyError as error:
         typer.echo(f"cannot judge: {error}", err=True)
         raise typer.Exit(Exit.BAD_POLICY) from error
-
-
-def _read_record(folder: Path) -> Evidence | RecordProblem:
-    try:
-        return Evidence.of(open_record(folder))
-    except RecordError as error:
-        return RecordProblem(code=error.code, message=error.message)
-
-
-def _sibling_model(record: Path) -> Path | None:
-    """The model of the same execution, where TFX put both: `<node>/<output>/<execution>`."""
-    record = record.absolute()
-    beside = record.parent.parent / "model" / record.name / "Format-Serving"
-    return beside if beside.is_dir() else None
 
 
 def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:

@@ -9,7 +9,7 @@ from gradgate.gate import Evidence, PolicyError, RecordProblem, load_policy, rea
 from gradgate.telemetry.reader import RecordError, open_record
 
 
-def policy_of(path: Path | None) -> Policy:
+def policy_of(path: Path | None, *, otherwise: str = "cannot use the policy") -> Policy:
     """Returns the policy of a file, or the one that gradgate ships; ends the command if it is none.
 
     Raises:
@@ -21,7 +21,7 @@ def policy_of(path: Path | None) -> Policy:
             return load_policy(shipped.read_bytes(), source="the default policy")
         return load_policy(read_policy(path), source=str(path))
     except (PolicyError, OSError) as error:
-        refuse(f"cannot use the policy: {error}", Exit.BAD_POLICY)
+        refuse(f"{otherwise}: {error}", Exit.BAD_POLICY)
 
 
 def evidence_of(record: Path) -> Evidence | RecordProblem:

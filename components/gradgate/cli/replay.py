@@ -38,7 +38,8 @@ def replay(
 
     Finds every health record below the folders, and the verdicts that were given on them, and says
     what would change. Each is judged as of the time its training ended, together with the model
-    beside it where TFX kept one, else alone. Blesses nothing and changes nothing. Exits with 0
+    beside it where TFX kept one, else alone; what is in shadow as if it were enforced. Blesses
+    nothing and changes nothing. Exits with 0
     whatever would change, and with 12 if there is no record.
 
     [bold]Examples[/bold]
@@ -62,7 +63,7 @@ def replay(
     for one in past:
         verdict = _judged(rules, one.record)
         answers.append(_answer(one, verdict))
-        for finding in verdict.findings:
+        for finding in (*verdict.findings, *verdict.shadow_findings):
             if finding.level != "ok":
                 by_rule[finding.id][f"{finding.level}s"] += 1
     document = _document(rules, answers, by_rule)
@@ -85,14 +86,15 @@ def _judged(policy: Policy, record: Path) -> Verdict:
 
 def _answer(past: Past, verdict: Verdict) -> dict[str, Any]:
     was = past.verdict.decision if past.verdict else None
-    rise = 0 if was is None else _RANKS[verdict.decision] - _RANKS[was]
+    would_be = verdict.would_decide or verdict.decision
+    rise = 0 if was is None else _RANKS[would_be] - _RANKS[was]
     return {
         "record": str(past.record),
         "training_uid": past.training_uid,
         "finished_at": past.finished_at,
         "was": was,
         "verdict_id": past.verdict.verdict_id if past.verdict else None,
-        "would_be": verdict.decision,
+        "would_be": would_be,
         "change": "stricter" if rise > 0 else "milder" if rise < 0 else "none",
         "headline": verdict.headline,
     }

@@ -4,20 +4,19 @@ A policy is code, and this is its unit test: the decision, exactly the rules and
 and where the first offence lies.
 """
 
-import json
-from typing import Any, Final
+from typing import Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from gradgate.contracts import Verdict
 from gradgate.contracts.base import Contract
 from gradgate.contracts.policy import Identifier
 from gradgate.contracts.verdict import Decision, Finding
-from gradgate.gate.policy_error import Problem
-from gradgate.gate.policy_fields import place_of, shown
-from gradgate.gate.read_yaml import Places, Unreadable, field_name, read_yaml
+from gradgate.gate.load_document import load_document
+from gradgate.gate.read_yaml import Path
 
 EXPECTATION: Final = "expect.yaml"
+_LEVELS: Final = ("block", "warn", "ok")
 
 
 class ExpectedOffence(Contract):
@@ -33,7 +32,7 @@ class ExpectedOffence(Contract):
 
 
 class Expectation(Contract):
-    """What a policy is to decide of one training.
+    """What a policy is to decide of one training; what is in shadow as if it were enforced.
 
     Attributes:
         description: What the training is an example of.
@@ -50,9 +49,10 @@ class Expectation(Contract):
     def differences(self, verdict: Verdict) -> list[str]:
         """Returns how a verdict differs from this, a line each; none if it does not."""
         lines = []
-        if verdict.decision != self.decision:
-            lines.append(f"decision: expected {self.decision}, got {verdict.decision}")
-        failed = {finding.id for finding in verdict.findings if finding.status == "fail"}
+        decision = verdict.would_decide or verdict.decision
+        if decision != self.decision:
+            lines.append(f"decision: expected {self.decision}, got {decision}")
+        failed = {finding.id for finding in _findings(verdict) if finding.status == "fail"}
         checks = {check.code for check in verdict.integrity if check.status == "fail"}
         lines += _sets("failed", set(self.failed), failed)
         lines += _sets("checks", set(self.checks), checks)
@@ -69,31 +69,16 @@ def load_expectation(text: str | bytes, source: str = EXPECTATION) -> Expectatio
         source: What messages call it.
 
     Raises:
-        ValueError: If it is none; the message names every problem with its line.
+        PolicyError: If it is none; the message names every problem with its line.
     """
-    try:
-        value, places = read_yaml(text)
-        return Expectation.model_validate_json(json.dumps(value))
-    except Unreadable as error:
-        problems = error.problems
-    except ValidationError as error:
-        problems = [_problem(detail, places) for detail in error.errors(include_url=False)]
-    raise ValueError("\n".join(problem.at(source) for problem in problems)) from None
+    return load_document(
+        Expectation, text, source=source, code="P-EXPECTATION", noun="an expectation", check=_sound
+    )
 
 
-def _problem(detail: Any, places: Places) -> Problem:
-    path = tuple(detail["loc"])
-    line, column = place_of(path, places)
-    kind = detail["type"]
-    if kind == "missing":
-        path, text = path[:-1], f"{path[-1]} is missing"
-    elif kind == "extra_forbidden":
-        fields = ExpectedOffence if path[0] == "first_offence" else Expectation
-        text = f"there is no such field; the fields here are {', '.join(fields.model_fields)}"
-    else:
-        message = str(detail["msg"])
-        text = f"got {shown(detail['input'])}; {message[:1].lower()}{message[1:]}"
-    return Problem(text=text, field=field_name(path), line=line, column=column)
+def _sound(_: Expectation) -> list[tuple[Path, str]]:
+    """What has the right form is an expectation."""
+    return []
 
 
 def _sets(name: str, expected: set[str], found: set[str]) -> list[str]:
@@ -119,5 +104,11 @@ def _offence(expected: ExpectedOffence, verdict: Verdict) -> list[str]:
 
 def _finding(expected: ExpectedOffence, verdict: Verdict) -> Finding | None:
     if expected.rule is None:
-        return verdict.findings[0] if verdict.findings else None
-    return next((finding for finding in verdict.findings if finding.id == expected.rule), None)
+        return next(iter(_findings(verdict)), None)
+    return next((finding for finding in _findings(verdict) if finding.id == expected.rule), None)
+
+
+def _findings(verdict: Verdict) -> list[Finding]:
+    """All findings, worst first."""
+    both = (*verdict.findings, *verdict.shadow_findings)
+    return sorted(both, key=lambda finding: _LEVELS.index(finding.level))

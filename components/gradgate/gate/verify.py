@@ -58,6 +58,7 @@ def require_grounds(verdict: Verdict) -> None:
     """Raises `RefusedError` unless a blessed verdict names a model, and rests on what says yes.
 
     The gate gives no other verdict. But an id is no signature: who writes a verdict can seal it.
+    A policy in shadow blocks nothing, and calls no model healthy.
     """
     if not verdict.subject.model_digest:
         raise RefusedError("the verdict names no model.")

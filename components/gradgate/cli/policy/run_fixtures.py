@@ -76,7 +76,7 @@ def _tested(policy: Policy, fixture: Fixture) -> dict[str, Any]:
     return {
         "fixture": fixture.name,
         "expected": fixture.expectation.decision,
-        "decision": verdict.decision,
+        "decision": verdict.would_decide or verdict.decision,
         "headline": verdict.headline,
         "differences": fixture.expectation.differences(verdict),
     }

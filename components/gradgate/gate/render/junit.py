@@ -19,6 +19,7 @@ from gradgate.gate.render.outcomes import Group, Outcome, outcomes
 _SUITES: Final[Mapping[Group, str]] = {
     "decision": "decision",
     "rule": "rules",
+    "shadow": "rules in shadow",
     "integrity": "integrity",
     "blessing": "other judges",
 }

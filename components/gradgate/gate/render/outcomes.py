@@ -12,7 +12,7 @@ from gradgate.contracts.verdict import Decision, OtherBlessing
 from gradgate.gate.render import view
 
 _LEVELS: Final[Mapping[str, Decision]] = {"pass": "ok", "warn": "warn"}
-Group = Literal["decision", "rule", "integrity", "blessing"]
+Group = Literal["decision", "rule", "shadow", "integrity", "blessing"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,8 @@ class Outcome:
 
     Attributes:
         name: Of the rule, the check or the other judge; several checks may share a code.
-        level: What it does to the decision, or for another judge's blessing to the push.
+        level: What it does to the decision, or for another judge's blessing to the push. What is
+            in shadow does nothing, so it warns of what it would do.
         status: Of the rule; `pass` or `fail` for everything else.
         text: What was found, where first, and what to change, a sentence each.
         about: What is asked; empty where the name says it.
@@ -39,6 +40,7 @@ class Outcome:
 
 def outcomes(verdict: Verdict) -> tuple[Outcome, ...]:
     """Returns every outcome: the decision, the rules worst first, the checks, the blessings."""
+    is_shadow = verdict.mode == "shadow"
     decision = Outcome(
         group="decision",
         name="decision",
@@ -58,20 +60,23 @@ def outcomes(verdict: Verdict) -> tuple[Outcome, ...]:
         for check in verdict.integrity
     )
     others = (_blessing(other) for other in verdict.others)
-    rules = (_rule(finding) for finding in verdict.findings)
-    return (decision, *rules, *checks, *others)
+    rules = (_rule(finding, is_shadow=is_shadow) for finding in verdict.findings)
+    apart = (_rule(finding, is_shadow=True, group="shadow") for finding in verdict.shadow_findings)
+    return (decision, *rules, *apart, *checks, *others)
 
 
-def _rule(finding: Finding) -> Outcome:
-    parts = [_sentence(finding.message)]
+def _rule(finding: Finding, *, is_shadow: bool, group: Group = "rule") -> Outcome:
+    is_mild = is_shadow and finding.level == "block"
+    parts = ["In shadow; it would block."] if is_mild else []
+    parts.append(_sentence(finding.message))
     if place := view.where(finding):
         parts.append(f"First at {place}.")
     if finding.prescription:
         parts.append(f"What to change: {finding.prescription}")
     return Outcome(
-        group="rule",
+        group=group,
         name=finding.id,
-        level=finding.level,
+        level="warn" if is_mild else finding.level,
         status=finding.status,
         text=" ".join(parts),
         about=finding.description,
