@@ -175,6 +175,20 @@ def test_a_problem_is_named_with_its_place_and_what_to_do(change, message):
     assert any(line.startswith(message) for line in problems(text)), problems(text)
 
 
+@pytest.mark.parametrize(
+    "name", ["ALICE@example.com", "alice @example.com", '"alice\\u200b@example.com"']
+)
+def test_an_owner_who_writes_the_name_another_way_is_still_the_owner(name):
+    assert "somebody else must approve it" in problems(GOOD.replace("bob@example.com", name))[0]
+
+
+@pytest.mark.parametrize("field", ["owner: alice@example.com", "approved_by: bob@example.com"])
+def test_nobody_is_no_owner_and_no_approver(field):
+    name = field.split(":")[0]
+    (problem,) = problems(GOOD.replace(field, f"{name}: ' '"))
+    assert problem.endswith(f"waivers[0].{name}: got ' ', which names nobody")
+
+
 def test_the_same_instant_is_found_whatever_its_zone():
     end = "2026-12-20T09:00:00Z"
     text = GOOD + "".join(

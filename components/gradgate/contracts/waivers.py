@@ -53,6 +53,13 @@ class Waiver(Contract):
     created: Instant
     expires: Instant
 
+    @field_validator("owner", "approved_by")
+    @classmethod
+    def _somebody(cls, name: str) -> str:
+        if not _person(name):
+            raise ValueError(f"got {name!r}, which names nobody")
+        return name
+
     @field_validator("approved_by")
     @classmethod
     def _by_somebody_else(cls, approver: str, info: ValidationInfo) -> str:
@@ -115,5 +122,6 @@ class Waivers(Contract):
 
 
 def _person(name: str) -> str:
-    """A name or address without what does not tell people apart."""
-    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
+    """A name or address without what tells no people apart, such as case and what is unseen."""
+    seen = [c for c in unicodedata.normalize("NFKC", name) if c.isprintable() and not c.isspace()]
+    return "".join(seen).casefold()

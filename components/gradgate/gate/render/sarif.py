@@ -45,6 +45,8 @@ def render_sarif(verdict: Verdict) -> str:
         "results": [_result(outcome, names.index(outcome.name)) for outcome in found],
         "properties": {
             "decision": shown.decision,
+            "headline": shown.headline,
+            "meaning": view.decided(shown),
             "blessed": shown.blessed,
             **dict(view.inputs(shown)),
         },
