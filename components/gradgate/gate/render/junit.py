@@ -44,7 +44,8 @@ def _facts(verdict: Verdict, group: Group) -> list[tuple[str, str]]:
     """What is known of the whole stands with the decision, and nowhere else."""
     if group != "decision":
         return []
-    return [*view.inputs(verdict), *view.coverage(verdict)]
+    waivers = [(f"Waiver {name}", text) for name, text in view.waivers(verdict)]
+    return [*view.inputs(verdict), *view.coverage(verdict), *waivers]
 
 
 def _suite(name: str, members: Sequence[Outcome], facts: Sequence[tuple[str, str]]) -> ET.Element:

@@ -49,6 +49,7 @@ def render_sarif(verdict: Verdict) -> str:
             "meaning": view.decided(shown),
             "blessed": shown.blessed,
             **dict(view.inputs(shown)),
+            **{f"Waiver {name}": text for name, text in view.waivers(shown)},
         },
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
