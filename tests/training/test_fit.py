@@ -115,7 +115,8 @@ def test_an_embedding_row_looked_up_twice_counts_once_summed(record_dir, read):
     np.testing.assert_allclose(steps.statistics.zero_fraction, [[0.8]])
 
 
-def test_a_variable_the_loss_does_not_depend_on_is_named(record_dir, read):
+@pytest.mark.parametrize("on_nonfinite", ["record", "skip"])
+def test_a_variable_the_loss_does_not_depend_on_is_named(record_dir, read, on_nonfinite):
     inputs = keras.Input((2,))
     keras.layers.Dense(3, name="unused")(inputs)
 
@@ -131,7 +132,10 @@ def test_a_variable_the_loss_does_not_depend_on_is_named(record_dir, read):
 
     model = Wasteful()
     model.compile("sgd", "mean_squared_error")
-    with pytest.warns(UserWarning, match="Gradients do not exist"), instrument(model, record_dir):
+    with (
+        pytest.warns(UserWarning, match="Gradients do not exist"),
+        instrument(model, record_dir, on_nonfinite=on_nonfinite),
+    ):
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
     record, steps = read(record_dir)
     assert {variable.layer: variable.has_gradient for variable in record.card.variables} == {

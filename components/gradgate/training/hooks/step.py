@@ -101,12 +101,18 @@ class ObservedStep:
         return self._is_decided or replica() in self._deciding
 
     def _sum(self, pairs: Pairs) -> tuple[list[Any], tf.Tensor | None]:
-        """Sums gradients and losses over replicas, in one go."""
+        """Sums gradients and losses over replicas, in one go.
+
+        Without those that are None: Keras 3.15 breaks when it is to warn of them here.
+        """
         losses = self._observer.losses_to_sum()
+        given = [pair for pair in pairs if pair[0] is not None]
         if losses is None:
-            return list(self._aggregate(pairs)), None
-        *reduced, (losses, _) = self._aggregate([*pairs, (losses, pairs[0][1])])
-        return reduced, losses
+            summed = list(self._aggregate(given)) if given else []
+        else:
+            *summed, (losses, _) = self._aggregate([*given, (losses, pairs[0][1])])
+        left = iter(summed)
+        return [pair if pair[0] is None else next(left) for pair in pairs], losses
 
     def _where(
         self, is_used: tf.Tensor, used: list[Any], use: Callable[[list[Any]], tf.Tensor]
