@@ -18,7 +18,7 @@ _HELP = """Keeps models whose training was numerically unhealthy from being push
   10  blocked by the policy; lint-pipeline: it could push what was not judged\n
   11  warnings, and --fail-on-warn was given\n
   12  cannot judge: record or model missing, cut off, altered, or not of each other\n
-  13  the policy is missing or wrong, or fails its tests\n
+  13  the policy, or its waivers, missing or wrong, or not the pinned one; or it fails its tests\n
   14  verify: the verdict does not bless these bytes\n
    1  gradgate itself failed; 2: wrong usage. Never push on anything but 0.
 """
