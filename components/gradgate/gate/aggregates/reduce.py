@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 
 from gradgate.gate.aggregates.base import Core
+from gradgate.gate.aggregates.negated import Negated
 from gradgate.gate.evidence import Float64s
 
 
@@ -82,23 +83,11 @@ class Max:
         self._greatest = np.maximum(self._greatest, cast("Max", later)._greatest)
 
 
-class Min:
+class Min(Negated):
     """The least sample."""
 
     def __init__(self, *, columns: int) -> None:
-        self._negated = Max(columns=columns)
-
-    def update(self, values: Float64s) -> None:
-        self._negated.update(-values)
-
-    def value(self) -> Float64s:
-        return -self._negated.value()
-
-    def running(self, values: Float64s) -> Float64s:
-        return -self._negated.running(-values)
-
-    def merge(self, later: Core) -> None:
-        self._negated.merge(cast("Min", later)._negated)
+        super().__init__(Max(columns=columns))
 
 
 class Last:
