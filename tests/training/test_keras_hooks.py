@@ -28,7 +28,7 @@ def _parameters(method):
 def test_this_keras_is_known():
     major, minor = (int(part) for part in keras.__version__.split(".")[:2])
     assert major == 3
-    assert 8 <= minor <= 15, "read the optimizer and the trainer of this Keras, then widen this"
+    assert 12 <= minor <= 15, "read the optimizer and the trainer of this Keras, then widen this"
 
 
 def test_no_other_file_of_the_rooms_names_what_is_private_in_keras():
