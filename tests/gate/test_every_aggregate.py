@@ -5,6 +5,8 @@ Each stands beside the same thing by NumPy, over a whole column at once.
 
 import itertools
 import math
+import pickle
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +17,7 @@ from pydantic import TypeAdapter
 
 from gradgate.contracts.policy import Aggregate
 from gradgate.gate.aggregates import CORES, accumulator
+from gradgate.gate.aggregates.by_rank import ByRank
 
 
 def sustained_max(column, steps):
@@ -89,17 +92,30 @@ ALL = [
     ({"fn": "tail_median", "portion": 0.3}, lambda column: tail_median(column, 0.3)),
     ({"fn": "tail_median", "portion": 1.0}, lambda column: tail_median(column, 1.0)),
 ]
-every_aggregate = pytest.mark.parametrize(
-    ("document", "reference"), ALL, ids=[str(document) for document, _ in ALL]
-)
+BY_RANK = [case for case in ALL if issubclass(CORES[case[0]["fn"]], ByRank)]
+RUNNING = [case for case in ALL if case not in BY_RANK]
+
+
+def of_each(cases):
+    names = ("document", "reference")
+    return pytest.mark.parametrize(names, cases, ids=[str(document) for document, _ in cases])
+
+
+every_aggregate = of_each(ALL)
+every_by_rank = of_each(BY_RANK)
+every_running = of_each(RUNNING)
 # float32 as in a record; few distinct values, so that ties and equalities happen.
 sample = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0, -1.0]), st.floats(-1e6, 1e6, width=32))
 columns = st.lists(st.tuples(sample, sample), min_size=1, max_size=20).map(np.array)
+# Any float64 below 2^800, so that sums need all their bits.
+wide = st.one_of(st.floats(-1, 1), st.floats(-1e240, 1e240), st.sampled_from([1.0, -1.0, 1e-300]))
+wide_columns = st.lists(st.tuples(wide, wide), min_size=1, max_size=20).map(np.array)
 cuts = st.lists(st.integers(0, 20), max_size=5).map(sorted)
+AGGREGATE = TypeAdapter(Aggregate)
 
 
-def new(document, width=2):
-    return accumulator(TypeAdapter(Aggregate).validate_python(document), columns=width)
+def new(document, width=2, **memory):
+    return accumulator(AGGREGATE.validate_python(document), columns=width, **memory)
 
 
 def pieces(values, at):
@@ -137,8 +153,8 @@ def test_cutting_into_stretches_changes_no_bit(document, reference, values, at):
     np.testing.assert_array_equal(whole.value(), cut.value())
 
 
-@every_aggregate
-@given(values=columns, at=cuts)
+@every_running
+@given(values=st.one_of(columns, wide_columns), at=cuts)
 def test_running_gives_the_value_after_every_sample(document, reference, values, at):
     cut = new(document)
     running = np.vstack([cut.running(piece) for piece in pieces(values, at)])
@@ -151,7 +167,7 @@ def test_running_gives_the_value_after_every_sample(document, reference, values,
     np.testing.assert_array_equal(cut.value(), prefixes[-1])
 
 
-@every_aggregate
+@every_running
 @given(values=columns, at=st.integers(0, 20))
 def test_running_goes_on_where_updating_stopped(document, reference, values, at):
     mixed, whole = new(document), new(document)
@@ -161,17 +177,94 @@ def test_running_goes_on_where_updating_stopped(document, reference, values, at)
 
 
 @every_aggregate
-@given(values=columns, at=cuts)
-def test_merging_stretches_is_seeing_the_whole(document, reference, values, at):
-    whole, merged = new(document), new(document)
+@given(values=st.one_of(columns, wide_columns), at=cuts, data=st.data())
+def test_merging_stretches_in_any_order_is_seeing_the_whole(document, reference, values, at, data):
+    """To the last bit, whichever neighbours are merged first."""
+    whole = new(document)
     whole.update(values)
+    parts = []
     for piece in pieces(values, at):
-        part = new(document)
-        part.update(piece)
-        merged.merge(part)
-    assert merged.samples == whole.samples
-    # Sums are rounded in another order; everything else is the same to the bit.
-    np.testing.assert_allclose(merged.value(), whole.value(), rtol=1e-12, atol=1e-9)
+        parts.append(new(document))
+        parts[-1].update(piece)
+    while len(parts) > 1:
+        left = data.draw(st.integers(0, len(parts) - 2))
+        parts[left].merge(parts.pop(left + 1))
+    assert parts[0].samples == whole.samples
+    assert parts[0].value().tobytes() == whole.value().tobytes()
+
+
+@every_by_rank
+@given(values=st.one_of(columns, wide_columns), at=cuts, kept=st.integers(0, 12))
+def test_several_looks_in_little_memory_find_the_same(document, reference, values, at, kept):
+    whole, seen = new(document), new(document, kept=kept)
+    whole.update(values)
+    looks = 0
+    while looks == 0 or seen.again():
+        looks += 1
+        for piece in pieces(values, at):
+            seen.update(piece)
+    assert seen.samples == len(values)
+    assert looks == 1 or values.size > kept
+    assert seen.value().tobytes() == whole.value().tobytes()
+
+
+@every_by_rank
+@given(values=columns, at=cuts, kept=st.integers(0, 12))
+def test_each_look_can_be_taken_in_stretches(document, reference, values, at, kept):
+    """As by the workers of an engine: each sees its stretch, from what was known before."""
+    whole, seen = new(document), new(document, kept=kept)
+    whole.update(values)
+    is_first = True
+    while is_first or seen.again():
+        is_first = False
+        before = pickle.dumps(seen)
+        stretches = []
+        for number, piece in enumerate(pieces(values, at)):
+            stretch = pickle.loads(before)
+            stretch.begin_stretch(number)
+            stretch.update(piece)
+            stretch.end_stretch()
+            stretches.append(pickle.loads(pickle.dumps(stretch)))
+        for stretch in stretches:
+            seen.merge(stretch)
+    assert seen.samples == whole.samples
+    assert seen.value().tobytes() == whole.value().tobytes()
+
+
+@every_by_rank
+def test_samples_that_changed_between_two_looks_are_an_error(document, reference):
+    seen = new(document, kept=4)
+    seen.update(np.arange(40.0).reshape(20, 2))
+    assert seen.again()
+    seen.update(np.arange(40.0).reshape(20, 2)[:7])
+    with pytest.raises(ValueError, match="changed between two looks"):
+        while seen.again():
+            pass
+
+
+@given(values=wide_columns)
+def test_a_sum_is_rounded_once(values):
+    seen = new({"fn": "sum"})
+    seen.update(values)
+    assert seen.value().tolist() == [float(sum(map(Fraction, column))) for column in values.T]
+
+
+def test_what_is_kept_does_not_grow_with_the_samples():
+    """A quantile of ten times as many samples takes no more memory, in every look."""
+
+    def peak(rows):
+        tracemalloc.start()
+        seen, is_first = new({"fn": "quantile", "q": 0.9}, kept=2048), True
+        while is_first or seen.again():
+            is_first = False
+            for start in range(0, rows, 1000):
+                seen.update(np.sin(np.arange(start, start + 1000.0)).reshape(-1, 2))
+        seen.value()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(100_000) < 1.3 * peak(10_000)
 
 
 @every_aggregate
@@ -184,11 +277,20 @@ def test_one_bad_sample_spoils_its_column_for_good_and_no_other(
     spoiled[row, 0] = bad
     clean, seen = new(document), new(document)
     clean.update(values)
-    running = seen.running(spoiled)
+    seen.update(spoiled)
     np.testing.assert_array_equal(seen.value()[0], bad)
-    np.testing.assert_array_equal(running[row:, 0], bad)
-    assert np.isfinite(running[:row, 0]).all() or document["fn"] in {"improvement", "slope"}
     np.testing.assert_array_equal(seen.value()[1], clean.value()[1])
+
+
+@every_running
+@given(values=columns, row=st.integers(0, 19), bad=st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_a_bad_sample_spoils_what_comes_after_it_alone(document, reference, values, row, bad):
+    row %= len(values)
+    spoiled = values.copy()
+    spoiled[row, 0] = bad
+    running = new(document).running(spoiled)
+    np.testing.assert_array_equal(running[row:, 0], bad)
+    assert np.isfinite(running[:row, 0]).all() or document["fn"] == "slope"
 
 
 @every_aggregate
@@ -206,7 +308,7 @@ def test_the_first_bad_sample_is_kept_through_a_merge(document, reference):
 def test_no_sample_has_no_value(document, reference):
     empty = new(document)
     empty.update(np.empty((0, 2)))
-    assert len(empty.running(np.empty((0, 2)))) == 0
+    assert not empty.again()
     other = new(document)
     other.merge(empty)
     with pytest.raises(ValueError, match="no sample"):

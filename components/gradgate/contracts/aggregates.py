@@ -52,7 +52,7 @@ class SustainedMax(Contract):
     """The greatest value that was reached or passed in `steps` samples in a row."""
 
     fn: Literal["sustained_max"]
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=1, le=1000)
 
 
 class Persistence(Contract):
@@ -65,7 +65,7 @@ class Persistence(Contract):
     fn: Literal["persistence"]
     op: Comparison
     value: FiniteFloat
-    tail: int = Field(default=100, ge=1)
+    tail: int = Field(default=100, ge=1, le=10_000)
 
 
 class Improvement(Contract):

@@ -10,6 +10,7 @@ from gradgate.contracts.policy import Compare, Persistence
 from gradgate.contracts.verdict import Decision, Observed, Offence, Status
 from gradgate.diagnosis import Symptom, prescribe
 from gradgate.gate import waiving, wording
+from gradgate.gate.aggregates.seen import Seen
 from gradgate.gate.case import Case, Measured, StepCase, open_case
 from gradgate.gate.check_policy import never_mild
 from gradgate.gate.compare import badness, holds
@@ -70,15 +71,39 @@ class Asking:
         is_open = isinstance(self._case, StepCase) and not self._error and not self._unknown
         return self._case if is_open and isinstance(self._case, StepCase) else None
 
+    @property
+    def tally(self) -> Seen:
+        """What was seen of the steps; of a case on steps."""
+        assert isinstance(self._case, StepCase)
+        return self._case.seen
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what it takes from a step depends on steps before."""
+        case = self.step_case
+        return case is not None and case.signal.remembers
+
     def feed(self, batch: StepBatch) -> None:
         """Takes in the steps of a batch."""
         case = self.step_case
-        if case is None:
+        if case is None or case.seen.error:
             return
         try:
             case.feed(batch)
         except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
+            case.seen.error = _described(error)
+
+    def again(self) -> bool:
+        """Whether it must see all steps once more; it is then ready."""
+        case = self.step_case
+        if case is None:
+            return False
+        try:
+            self._error = case.seen.error
+            return not self._error and case.again()
+        except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
             self._error = _described(error)
+            return False
 
     def settle(self, unreadable: str) -> None:
         """Judges what was seen.
@@ -86,6 +111,8 @@ class Asking:
         Args:
             unreadable: Why the steps could not be read to the end; empty when they could.
         """
+        if isinstance(self._case, StepCase):
+            self._error = self._error or self._case.seen.error
         if self._case is None or self._error:
             return
         if unreadable and isinstance(self._case, StepCase):

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradgate.contracts import Rule
 from gradgate.gate.aggregates import Accumulator, accumulator
+from gradgate.gate.aggregates.seen import Seen
 from gradgate.gate.evidence import Bools, Evidence, Float64s, Ints, StepBatch
 from gradgate.gate.globs import matches_any
 from gradgate.gate.integrity.model import ModelCheck
@@ -44,6 +45,7 @@ class StepCase:
         columns: What is in scope.
         parts: Stretches of `columns` that are accumulated together: all at once, or one by one
             where each has samples of its own.
+        seen: What is accumulated in this pass over the steps.
     """
 
     def __init__(self, rule: Rule, signal: StepSignal, evidence: Evidence, *, stop: int) -> None:
@@ -59,17 +61,22 @@ class StepCase:
         self.steps: Steps = resolve(rule.window, planned=evidence.manifest.planned_steps, stop=stop)
         self.columns, self._index = _columns(rule, signal, evidence)
         self.parts = self._parts()
-        self._read = self.reading()
-        self._seen = [self.fresh(part) for part in self.parts]
+        self._accumulators = [self._fresh(part) for part in self.parts]
+        self.seen = Seen(self._accumulators)
+        self._read: Callable[[StepBatch], Samples] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what reads a pass: each process begins one of its own."""
+        return {**self.__dict__, "_read": None}
 
     def _parts(self) -> tuple[slice, ...]:
         columns = len(self.columns)
         width = 1 if self.signal.has_gaps else columns
         return tuple(slice(at, at + width) for at in range(0, columns, width))
 
-    def fresh(self, part: slice) -> Accumulator:
-        """Returns an empty accumulator for some columns of this case."""
-        return accumulator(self.rule.aggregate, columns=part.stop - part.start)
+    def _fresh(self, part: slice) -> Accumulator:
+        columns = part.stop - part.start
+        return accumulator(self.rule.aggregate, columns=columns, of_columns=len(self.columns))
 
     def reading(self) -> Callable[[StepBatch], Samples]:
         """Returns what gives the samples in scope, batch after batch of one pass over the steps."""
@@ -84,9 +91,18 @@ class StepCase:
 
     def feed(self, batch: StepBatch) -> None:
         """Takes in the samples of a batch."""
+        if self._read is None:
+            self._read = self.reading()
         samples = self.inside(self._read(batch))
-        for part, seen in zip(self.parts, self._seen, strict=True):
-            seen.update(part_of(samples, part).value)
+        looking = {id(each) for each in self.seen.accumulators}
+        for part, each in zip(self.parts, self._accumulators, strict=True):
+            if id(each) in looking:
+                each.update(part_of(samples, part).value)
+
+    def again(self) -> bool:
+        """Whether it must see all steps once more before anything is known; it is then ready."""
+        self._read = None
+        return self.seen.again()
 
     def inside(self, samples: Samples) -> Samples:
         """Returns the samples within the window."""
@@ -103,7 +119,7 @@ class StepCase:
         if per_layer(self.signal):
             self._leave_out_what_has_none()
         widths = [part.stop - part.start for part in self.parts]
-        counts: Ints = np.repeat([seen.samples for seen in self._seen], widths)
+        counts: Ints = np.repeat([seen.samples for seen in self._accumulators], widths)
         least = int(counts.argmin())
         if counts[least] < min_samples:
             of = f" for {self.columns[least].variable}" if self.signal.has_gaps else ""
@@ -112,16 +128,17 @@ class StepCase:
                 f"{counted(int(counts[least]), 'sample')} of {self.signal.name}{of} in {window},"
                 f" and at least {min_samples} are needed{self._remedy(int(counts[least]))}"
             )
-        value = np.concatenate([seen.value() for seen in self._seen])
+        value = np.concatenate([seen.value() for seen in self._accumulators])
         return Measured(columns=self.columns, value=value, samples=counts)
 
     def _leave_out_what_has_none(self) -> None:
         """Leaves out the layers that never had a sample, unless that would be all of them."""
-        has = [bool(seen.samples) for seen in self._seen]  # a part is one layer, since it has gaps
+        # A part is one layer, since it has gaps.
+        has = [bool(seen.samples) for seen in self._accumulators]
         if any(has):
             self.columns = tuple(itertools.compress(self.columns, has))
             self._index = self._index[has]
-            self._seen = list(itertools.compress(self._seen, has))
+            self._accumulators = list(itertools.compress(self._accumulators, has))
             self.parts = self._parts()
 
     def _remedy(self, count: int) -> str:

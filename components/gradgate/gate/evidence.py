@@ -7,7 +7,7 @@ The judge knows the shape of a record, not where it came from: the protocols bel
 # ruff: noqa: D102 - `gradgate.telemetry.batch` and `gradgate.contracts` describe the fields
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -110,7 +110,11 @@ class Record(Protocol):
     @property
     def optimizers(self) -> Mapping[str, "Record"]: ...
     def batches(self) -> Iterable[StepBatch]: ...
+    def stretches(self) -> Sequence["Stretch"]: ...
 
+
+Stretch = Callable[[], Iterable[StepBatch]]
+"""Gives the steps of one part of the record, anew at every call. It can be pickled."""
 
 NO_CARD = ModelCard(model_name="", variables=(), optimizer="", loss_measured=False)
 """The card of a training that was never instrumented: no variable, no loss."""
@@ -123,6 +127,8 @@ class Evidence:
     Attributes:
         record_digest: Digest of `manifest.json`, which holds those of the other files.
         batches: Gives the steps from the first to the last, anew at every call.
+        stretches: Give the same, one after the other, one for each part of the manifest; None where
+            the steps cannot be had one part at a time.
         name: Of the optimizer whose steps these are; empty where there is but one.
         optimizers: Of the further optimizers, each by its name.
     """
@@ -132,6 +138,7 @@ class Evidence:
     summary: Summary
     record_digest: str
     batches: Callable[[], Iterable[StepBatch]]
+    stretches: tuple[Stretch, ...] | None = None
     name: str = ""
     optimizers: tuple[tuple[str, "Evidence"], ...] = ()
 
@@ -144,17 +151,27 @@ class Evidence:
             summary=record.summary or Summary(),
             record_digest=record.digest,
             batches=record.batches,
+            stretches=tuple(record.stretches()),
             name=record.manifest.optimizer_name,
             optimizers=tuple(
                 (name, cls.of(further)) for name, further in record.optimizers.items()
             ),
         )
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the steps: who sends evidence to another process says there which to read."""
+        kept = {"batches": _elsewhere, "stretches": None, "optimizers": ()}
+        return {**self.__dict__, **kept}
+
     def each(self) -> tuple[tuple[str, "Evidence"], ...]:
         """Every optimizer's evidence by its name, this one first; no name where it is alone."""
         if not self.optimizers:
             return (("", self),)
         return ((self.name or "the first optimizer", self), *self.optimizers)
+
+
+def _elsewhere() -> Iterable[StepBatch]:
+    raise RuntimeError("Evidence that was sent to another process does not bring its steps.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import math
 
 from gradgate.contracts.policy import Improvement, TailMedian
 from gradgate.gate.aggregates import accumulator
+from gradgate.gate.aggregates.seen import Seen
 from gradgate.gate.evidence import Evidence, StepBatch
 from gradgate.gate.signals.loss import LOSS
 
@@ -17,19 +18,29 @@ _PORTION = 0.1
 
 
 class Improving:
-    """Follows the loss of the applied steps over the whole run."""
+    """Follows the loss of the applied steps over the whole run.
+
+    Attributes:
+        tally: What was seen of it in this pass over the steps.
+        remembers: False: no loss depends on those before it.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._read = LOSS.reader()
         self._fall = accumulator(Improvement(fn="improvement", portion=_PORTION), columns=1)
         self._end = accumulator(TailMedian(fn="tail_median", portion=_PORTION), columns=1)
+        self.tally = Seen([self._fall, self._end])
+        self.remembers = False
 
     def feed(self, batch: StepBatch) -> None:
         """Takes in the losses of a batch."""
-        losses = self._read(batch, self._evidence).value
-        self._fall.update(losses)
-        self._end.update(losses)
+        losses = LOSS.reader()(batch, self._evidence).value
+        for each in self.tally.accumulators:
+            each.update(losses)
+
+    def again(self) -> bool:
+        """Whether it must see all steps once more; it is then ready."""
+        return self._is_measured and self.tally.again()
 
     def is_proven(self, *, min_samples: int) -> bool:
         """Whether the loss fell by more than 5 %, and to below 97 % of a constant predictor's.
@@ -37,7 +48,7 @@ class Improving:
         False when either was not measured.
         """
         constant = self._evidence.summary.constant_loss
-        if not self._evidence.card.loss_measured or constant is None:
+        if not self._is_measured or constant is None:
             return False
         if self._fall.samples < min_samples:
             return False
@@ -45,3 +56,8 @@ class Improving:
         if not (math.isfinite(fall) and math.isfinite(end)):
             return False
         return fall > _LEAST_FALL and end < _MOST_OF_CONSTANT * constant
+
+    @property
+    def _is_measured(self) -> bool:
+        evidence = self._evidence
+        return evidence.card.loss_measured and evidence.summary.constant_loss is not None

@@ -13,6 +13,7 @@ import gradgate
 from gradgate.contracts import IntegrityCheck, Policy, Verdict, Waivers
 from gradgate.contracts.verdict import CoverageSeen, Inputs, Offence, OtherBlessing, PolicyRef
 from gradgate.gate.asking import NOTHING_WAIVED, Answered, Asking, unjudged
+from gradgate.gate.engines import Engine, Watcher, in_process, show_all
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.improving import Improving
 from gradgate.gate.integrity.clock import check_clock, check_review
@@ -40,6 +41,7 @@ def judge(
     training_only: bool = False,
     waivers: Waivers | None = None,
     pinned_policy: str | None = None,
+    engine: Engine = in_process,
 ) -> Verdict:
     """Returns the verdict on a model.
 
@@ -55,6 +57,7 @@ def judge(
             and nothing is ever blessed.
         waivers: From `load_waivers`, so that they fit the policy; None for none.
         pinned_policy: Digest that the policy must have; None for any.
+        engine: Brings the steps before the rules; whichever it is, the verdict is the same.
     """
     model = None if training_only else model
     about_policy = (
@@ -65,7 +68,9 @@ def judge(
         return _without_record(policy, evidence, model, others, as_of, waivers, about_policy)
     manifest = evidence.manifest
     waiving = Waiving.at(as_of, waivers, policy, manifest)
-    judged = [_judge_one(policy, name, one, model, waiving) for name, one in evidence.each()]
+    judged = [
+        _judge_one(policy, name, one, model, waiving, engine) for name, one in evidence.each()
+    ]
     used = {name for one in judged for a in one.answers for name in a.finding.waived_by}
     by_rule = zip(policy.rules, zip(*(one.answers for one in judged), strict=True), strict=True)
     worst = [worst_of(rule, answers) for rule, answers in by_rule]
@@ -104,12 +109,17 @@ class _Judged:
 
 
 def _judge_one(
-    policy: Policy, name: str, evidence: Evidence, model: ModelCheck | None, waiving: Waiving
+    policy: Policy,
+    name: str,
+    evidence: Evidence,
+    model: ModelCheck | None,
+    waiving: Waiving,
+    engine: Engine,
 ) -> _Judged:
     """Asks every rule of one optimizer; no name where it is alone."""
     is_first = not name or bool(evidence.optimizers)
     required = Required(policy, evidence, model, is_first=is_first)
-    reading = _read(policy, evidence, model, waiving, required)
+    reading = _read(policy, evidence, model, waiving, required, engine)
     answers = [answer_of(name, answer) for answer in _answers(policy, reading, evidence)]
     manifest = evidence.manifest
     checks = (
@@ -124,7 +134,7 @@ def _judge_one(
 
 @dataclasses.dataclass
 class _Reading:
-    """One pass over the steps: what every rule saw, and whether the pass came to its end."""
+    """What every rule saw of the steps, and whether they could be read to the end."""
 
     count: StepCount
     askings: list[Asking]
@@ -138,8 +148,9 @@ def _read(
     model: ModelCheck | None,
     waiving: Waiving,
     required: Required,
+    engine: Engine,
 ) -> _Reading:
-    """Shows every step to every rule, once. A rule in shadow needs no waiver."""
+    """Shows every step to every rule. A rule in shadow needs no waiver."""
     manifest = evidence.manifest
     stop = max((part.last_step + 1 for part in manifest.parts), default=manifest.observed_steps)
     askings = []
@@ -148,13 +159,10 @@ def _read(
         askings.append(Asking(rule, policy, evidence, model, stop=stop, waiving=known))
     reading = _Reading(count=StepCount(evidence.card), askings=askings)
     improving = Improving(evidence)
+    asked = [asking for asking in askings if asking.step_case]
+    watchers: list[Watcher] = [reading.count, improving, required, *asked]
     try:
-        for batch in evidence.batches():
-            reading.count.update(batch)
-            improving.feed(batch)
-            required.feed(batch)
-            for asking in askings:
-                asking.feed(batch)
+        show_all(engine, evidence, watchers)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a record blocks
         reading.problems.append(_unreadable(error))
     else:

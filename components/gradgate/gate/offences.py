@@ -2,8 +2,9 @@
 
 The first offence is the first step from which on the rule, asked of the steps so far, never held
 again until the end of its window; where some variables may fail, the step at which one too many had
-stopped to hold for good. It is looked for only when a rule has failed: one more pass
-over the steps for all failing rules together, and one for what surrounds the offences.
+stopped to hold for good. It is looked for only when a rule has failed: one more pass over the
+steps for all failing rules together (some more for medians of more samples than are kept in
+memory), and one for what surrounds the offences.
 """
 
 import dataclasses
@@ -13,10 +14,9 @@ import numpy as np
 
 from gradgate.contracts.verdict import Offence, Sample
 from gradgate.gate.case import StepCase, part_of
-from gradgate.gate.compare import holds
 from gradgate.gate.evidence import Bools, Evidence, Float64s, Ints, StepBatch
 from gradgate.gate.outcome import Outcome
-from gradgate.gate.signals import Samples
+from gradgate.gate.since import since
 
 _AROUND = 20
 
@@ -64,9 +64,14 @@ def first_offences(failed: Sequence[Failed], evidence: Evidence) -> list[Offence
     searches = [_Search(found) for found in failed]
     if not searches:
         return []
-    for batch in evidence.batches():
-        for search in searches:
-            search.feed(batch)
+    looking = searches
+    while looking:
+        for search in looking:
+            search.begin()
+        for batch in evidence.batches():
+            for search in looking:
+                search.feed(batch)
+        looking = [search for search in looking if search.again()]
     views = [_View(search.case, search.earliest()) for search in searches]
     for batch in evidence.batches():
         for view in views:
@@ -75,23 +80,34 @@ def first_offences(failed: Sequence[Failed], evidence: Evidence) -> list[Offence
 
 
 class _Search:
-    """Follows, for each column, the step since which the rule has not held."""
+    """Finds, for each column, the step since which the rule has not held."""
 
     def __init__(self, failed: Failed) -> None:
         self.case = case = failed.case
         self._failed = failed
-        self._read = case.reading()
-        self._parts = [(part, _Since(case, part)) for part in case.parts]
+        columns = len(failed.columns)
+        self._parts = [
+            (part, since(case.rule, failed.columns[part], of_columns=columns))
+            for part in case.parts
+        ]
+        self._open = self._parts
+
+    def begin(self) -> None:
+        self._read = self.case.reading()
 
     def feed(self, batch: StepBatch) -> None:
         samples = self.case.inside(self._read(batch))
-        for part, since in self._parts:
-            since.feed(part_of(samples, part))
+        for part, search in self._open:
+            search.feed(part_of(samples, part))
+
+    def again(self) -> bool:
+        self._open = [(part, search) for part, search in self._open if search.again()]
+        return bool(self._open)
 
     def earliest(self) -> _Place:
         """The step at which one column too many had failed; the first column of several."""
-        steps = np.concatenate([since.step for _, since in self._parts])
-        values = np.concatenate([since.value for _, since in self._parts])
+        steps = np.concatenate([search.step for _, search in self._parts])
+        values = np.concatenate([search.value for _, search in self._parts])
         failed = self._failed
         candidates = np.flatnonzero(failed.columns & (steps >= 0))
         in_order = candidates[np.argsort(steps[candidates], kind="stable")]
@@ -100,36 +116,6 @@ class _Search:
         if hopeless and (steps[hopeless[0]], hopeless[0]) < (steps[column], column):
             column = hopeless[0]
         return _Place(step=int(steps[column]), column=column, value=float(values[column]))
-
-
-class _Since:
-    """Some columns of a case that have their samples at the same steps.
-
-    Attributes:
-        step: int64 [k], the step since which the rule has not held; -1 where it holds.
-        value: float64 [k], the signal there.
-    """
-
-    def __init__(self, case: StepCase, part: slice) -> None:
-        width = part.stop - part.start
-        self._expect = case.rule.expect
-        self._running = case.fresh(part)
-        self.step: Ints = np.full(width, -1)
-        self.value: Float64s = np.zeros(width)
-
-    def feed(self, samples: Samples) -> None:
-        if not len(samples.step):
-            return
-        is_held = holds(self._expect, self._running.running(samples.value))
-        rows = len(is_held)
-        after_last_held = rows - is_held[::-1].argmax(axis=0)
-        begins = np.where(is_held.any(axis=0), after_last_held, 0)
-        still_broken = ~is_held.any(axis=0) & (self.step >= 0)
-        broken_again = ~still_broken & (begins < rows)
-        row = np.minimum(begins, rows - 1)
-        columns = np.arange(is_held.shape[1])
-        self.step = np.where(still_broken, self.step, np.where(broken_again, samples.step[row], -1))
-        self.value = np.where(still_broken, self.value, samples.value[row, columns])
 
 
 class _View:

@@ -7,8 +7,38 @@ from gradgate.gate.signals import CATALOGUE, FactSignal, StepSignal, Unmeasured,
 from gradgate.gate.signals.base import Read
 
 
+class Awaited:
+    """Signals of which no sample was seen yet.
+
+    Attributes:
+        waiting: Their names.
+        missing: Why there is none, of those of which there will be none.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: set[str] = set()
+        self.missing: dict[str, str] = {}
+
+    def merge(self, later: "Awaited") -> None:
+        """Takes in what was seen of later steps."""
+        self.missing |= {
+            name: reason for name, reason in later.missing.items() if name in self.waiting
+        }
+        self.waiting &= later.waiting
+
+    def begin_stretch(self, number: int) -> None:
+        """One stretch is as good as another."""
+
+    def end_stretch(self) -> None:
+        """Nothing hangs on where a stretch ends."""
+
+
 class Required:
-    """The required signals of one optimizer, from before the first step is read until the end."""
+    """The required signals of one optimizer, from before the first step is read until the end.
+
+    Attributes:
+        tally: What was not seen yet.
+    """
 
     def __init__(
         self, policy: Policy, evidence: Evidence, model: ModelCheck | None, *, is_first: bool
@@ -24,7 +54,8 @@ class Required:
         self._evidence = evidence
         self._names = policy.required_signals
         self._missing: dict[str, str] = {}
-        self._waiting: dict[str, Read] = {}
+        self._reads: dict[str, Read] = {}
+        self.tally = Awaited()
         for name in policy.required_signals:
             signal = CATALOGUE.get(name)
             if signal is None:  # the loader of policies sees to it
@@ -37,24 +68,39 @@ class Required:
             else:
                 self._look(name, signal, model)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without what reads a pass: each process begins one of its own."""
+        return {**self.__dict__, "_reads": {}}
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the samples of one of them depend on steps before."""
+        return any(_on_steps(name).remembers for name in self.tally.waiting)
+
     def feed(self, batch: StepBatch) -> None:
         """Looks for samples in a batch; one is enough, and a signal that breaks has none."""
-        for name, read in tuple(self._waiting.items()):
+        for name in sorted(self.tally.waiting):
+            read = self._reads.setdefault(name, _on_steps(name).reader())
             try:
                 samples = read(batch, self._evidence)
             except Exception as error:  # noqa: BLE001 - what breaks was not measured
-                self._missing[name] = f"{type(error).__name__}: {error}"
-                del self._waiting[name]
+                self.tally.missing[name] = f"{type(error).__name__}: {error}"
+                self.tally.waiting.remove(name)
                 continue
             measured = samples.measured
             if samples.value.size and (measured is None or measured.any()):
-                del self._waiting[name]
+                self.tally.waiting.remove(name)
+
+    def again(self) -> bool:
+        """No: one look is enough."""
+        return False
 
     def checks(self) -> tuple[IntegrityCheck, ...]:
         """Returns what was found; nothing where nothing is required."""
         if not self._names:
             return ()
-        missing = self._missing | dict.fromkeys(self._waiting, "there is no sample of it")
+        waiting = dict.fromkeys(self.tally.waiting, "there is no sample of it")
+        missing = self._missing | self.tally.missing | waiting
         listed = [f"{name}: {missing[name]}" for name in self._names if name in missing]
         if not listed:
             return (IntegrityCheck(code="T-SIGNALS", status="pass"),)
@@ -66,7 +112,7 @@ class Required:
         if reason:
             self._missing[name] = reason
         else:
-            self._waiting[name] = signal.reader()
+            self.tally.waiting.add(name)
 
     def _look(self, name: str, signal: FactSignal, model: ModelCheck | None) -> None:
         try:
@@ -75,3 +121,9 @@ class Required:
             self._missing[name] = str(reason)
         except Exception as error:  # noqa: BLE001 - what breaks was not measured
             self._missing[name] = f"{type(error).__name__}: {error}"
+
+
+def _on_steps(name: str) -> StepSignal:
+    signal = CATALOGUE[name]
+    assert isinstance(signal, StepSignal)
+    return signal

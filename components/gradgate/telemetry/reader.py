@@ -4,6 +4,7 @@ A record that is missing, unfinished, cut off or altered raises `RecordError` wi
 fail-closed table, never a traceback and never a shorter record.
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -80,25 +81,24 @@ class Record:
         """
         if self.card is None:
             return
-        for part in self.manifest.parts:
-            yield from self._read_part(part, self.card)
+        for stretch in self.stretches():
+            yield from stretch()
 
-    def _read_part(self, part: Part, card: ModelCard) -> Iterator[StepBatch]:
-        data = _read_checked(self.directory, part)
-        expected = part.first_step
-        try:
-            for batch in read_part(
-                data, variables=len(card.variables), activations=len(card.activations)
-            ):
-                if batch.step[0] != expected:
-                    raise ValueError(f"begins at step {batch.step[0]}, expected {expected}")
-                expected += len(batch)
-                yield batch
-            if expected != part.last_step + 1:
-                rows = expected - part.first_step
-                raise ValueError(f"has {rows} rows, the manifest says {part.rows}")
-        except ValueError as error:
-            raise RecordError("T-CORRUPT", f"{part.path}: {error}.") from error
+    def stretches(self) -> tuple[Callable[[], Iterator[StepBatch]], ...]:
+        """Returns, for each part, what yields its steps: it can be pickled, and called elsewhere.
+
+        It raises what `batches` raises.
+        """
+        if self.card is None:
+            return ()
+        widths = {
+            "variables": len(self.card.variables),
+            "activations": len(self.card.activations),
+        }
+        return tuple(
+            functools.partial(read_steps, self.directory.absolute(), part, **widths)
+            for part in self.manifest.parts
+        )
 
     def _inner(self, optimizer: OptimizerRecord) -> "Record":
         """Opens the record of a further optimizer, which must be the one that was written."""
@@ -148,6 +148,35 @@ class Record:
                 f"{MANIFEST}: says {self.manifest.observed_steps} steps, its parts hold {rows}, its"
                 f" summary {summarised}.",
             )
+
+
+def read_steps(
+    folder: Path, part: Part, *, variables: int, activations: int
+) -> Iterator[StepBatch]:
+    """Yields the steps of one part of a record, in bounded memory.
+
+    Args:
+        folder: The record's.
+        part: As its manifest names it.
+        variables: Number of variables.
+        activations: Number of layers whose activations were looked at.
+
+    Raises:
+        RecordError: If it is missing, cut off, altered, or does not hold what the manifest says.
+    """
+    data = _read_checked(folder, part)
+    expected = part.first_step
+    try:
+        for batch in read_part(data, variables=variables, activations=activations):
+            if batch.step[0] != expected:
+                raise ValueError(f"begins at step {batch.step[0]}, expected {expected}")
+            expected += len(batch)
+            yield batch
+        if expected != part.last_step + 1:
+            rows = expected - part.first_step
+            raise ValueError(f"has {rows} rows, the manifest says {part.rows}")
+    except ValueError as error:
+        raise RecordError("T-CORRUPT", f"{part.path}: {error}.") from error
 
 
 def open_record(directory: str | os.PathLike[str]) -> Record:

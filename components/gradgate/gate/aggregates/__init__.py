@@ -9,6 +9,7 @@ from typing import Any, Final
 from gradgate.contracts.policy import Aggregate
 from gradgate.gate.aggregates.base import Accumulator as Accumulator
 from gradgate.gate.aggregates.base import Core
+from gradgate.gate.aggregates.by_rank import ByRank
 from gradgate.gate.aggregates.count import Count, Rate
 from gradgate.gate.aggregates.improvement import Improvement
 from gradgate.gate.aggregates.persistence import Persistence
@@ -39,7 +40,21 @@ CORES: Final[Mapping[str, Callable[..., Core]]] = {
 REDUCTIONS: Final = frozenset({"sum", "mean", "max", "min", "last", "count"})
 
 
-def accumulator(aggregate: Aggregate, *, columns: int) -> Accumulator:
-    """Returns an empty accumulator for the aggregate of a rule."""
+def accumulator(
+    aggregate: Aggregate, *, columns: int, of_columns: int | None = None, kept: int | None = None
+) -> Accumulator:
+    """Returns an empty accumulator for the aggregate of a rule.
+
+    Args:
+        aggregate: What it computes.
+        columns: That it accumulates.
+        of_columns: Those of all accumulators of the rule, which share the memory of one; None
+            where there are no others.
+        kept: Numbers that the rule may keep in memory, where the number of samples decides on it;
+            None for the usual.
+    """
     numbers: dict[str, Any] = aggregate.model_dump(exclude={"fn"})
-    return Accumulator(CORES[aggregate.fn](columns=columns, **numbers), columns=columns)
+    core = CORES[aggregate.fn]
+    if isinstance(core, type) and issubclass(core, ByRank):
+        numbers |= {"of_columns": of_columns} | ({} if kept is None else {"kept": kept})
+    return Accumulator(core(columns=columns, **numbers), columns=columns)

@@ -6,12 +6,12 @@ from typing import cast
 
 import numpy as np
 
-from gradgate.gate.aggregates.base import Core
+from gradgate.gate.aggregates.base import Core, RunningCore
 from gradgate.gate.aggregates.reduce import Mean
 from gradgate.gate.evidence import Float64s
 
 
-class Count:
+class Count(RunningCore):
     """The number of samples."""
 
     def __init__(self, *, columns: int) -> None:
@@ -33,7 +33,7 @@ class Count:
         self._count += cast("Count", later)._count
 
 
-class Rate:
+class Rate(RunningCore):
     """The mean, times `per`."""
 
     def __init__(self, *, columns: int, per: int) -> None:

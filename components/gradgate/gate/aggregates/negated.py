@@ -4,14 +4,14 @@
 
 from typing import cast
 
-from gradgate.gate.aggregates.base import Core
+from gradgate.gate.aggregates.base import Core, RunningCore
 from gradgate.gate.evidence import Float64s
 
 
-class Negated:
+class Negated(RunningCore):
     """Another core, fed with negated samples."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: RunningCore) -> None:
         self._core = core
 
     def update(self, values: Float64s) -> None:

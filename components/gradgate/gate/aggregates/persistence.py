@@ -11,50 +11,52 @@ from typing import cast
 import numpy as np
 
 from gradgate.contracts.policy import Comparison
-from gradgate.gate.aggregates.base import Core
-from gradgate.gate.aggregates.reduce import Sum
+from gradgate.gate.aggregates.base import Core, RunningCore
 from gradgate.gate.compare import compare
-from gradgate.gate.evidence import Float64s
+from gradgate.gate.evidence import Bools, Float64s, Ints
 
 
-class Persistence:
+class Persistence(RunningCore):
     """The fraction of samples with `sample op value`: of all, or of the last `tail` if smaller."""
 
     def __init__(self, *, columns: int, op: Comparison, value: float, tail: int) -> None:
         self._op, self._limit, self._keep = op, value, tail
-        self._hits = Sum(columns=columns)
-        self._tail: Float64s = np.empty((0, columns))  # 0 or 1 for the last `tail` samples
+        self._hits: Ints = np.zeros(columns, dtype=np.int64)
+        self._tail: Bools = np.empty((0, columns), dtype=bool)  # of the last `tail` samples
         self._count = 0
 
     def update(self, values: Float64s) -> None:
-        hits = self._hit(values)
-        self._hits.update(hits)
-        self._tail = np.vstack([self._tail, hits])[-self._keep :]
-        self._count += len(hits)
+        hits = compare(values, self._op, self._limit)
+        self._hits = self._hits + np.count_nonzero(hits, axis=0)
+        self._take(hits, len(hits))
 
     def value(self) -> Float64s:
-        return np.minimum(self._hits.value() / self._count, self._tail.mean(axis=0))
+        recent = np.count_nonzero(self._tail, axis=0) / len(self._tail)
+        return np.minimum(self._hits / self._count, recent)
 
     def running(self, values: Float64s) -> Float64s:
-        hits = self._hit(values)
+        hits = compare(values, self._op, self._limit)
         counts = np.arange(self._count + 1, self._count + len(hits) + 1)[:, np.newaxis]
-        overall = self._hits.running(hits) / counts
+        totals = self._hits + np.add.accumulate(hits, axis=0, dtype=np.int64)
 
         known = np.vstack([self._tail, hits])
-        sums = np.vstack([np.zeros(known.shape[1]), np.add.accumulate(known, axis=0)])
+        nothing = np.zeros((1, known.shape[1]), dtype=np.int64)
+        sums = np.vstack([nothing, np.add.accumulate(known, axis=0, dtype=np.int64)])
         ends = np.arange(len(self._tail) + 1, len(known) + 1)
         starts = np.maximum(ends - self._keep, 0)
         recent = (sums[ends] - sums[starts]) / (ends - starts)[:, np.newaxis]
 
-        self._tail = known[-self._keep :]
-        self._count += len(hits)
-        return np.minimum(overall, recent)
+        self._hits = totals[-1]
+        self._take(hits, len(hits))
+        return np.minimum(totals / counts, recent)
 
     def merge(self, later: Core) -> None:
         other = cast("Persistence", later)
-        self._hits.merge(other._hits)
-        self._tail = np.vstack([self._tail, other._tail])[-self._keep :]
-        self._count += other._count
+        self._hits = self._hits + other._hits
+        self._take(other._tail, other._count)
 
-    def _hit(self, values: Float64s) -> Float64s:
-        return compare(values, self._op, self._limit).astype(np.float64)
+    def _take(self, hits: Bools, count: int) -> None:
+        if len(hits) < self._keep:
+            hits = np.vstack([self._tail, hits])
+        self._tail = hits[-self._keep :].copy()
+        self._count += count

@@ -1,9 +1,4 @@
-"""Sum, mean, greatest, least and last sample.
-
-Sums are taken in float64 one sample after another, so they do not depend on how the samples were
-cut into stretches (pairwise summation would). Samples come from float32 or are counts: 29 bits
-are left for carrying, and sums of up to 2^53 indicators are exact.
-"""
+"""Sum, mean, greatest, least and last sample."""
 
 # ruff: noqa: D102 - `Core` says what the methods do
 
@@ -11,33 +6,32 @@ from typing import cast
 
 import numpy as np
 
-from gradgate.gate.aggregates.base import Core
+from gradgate.gate.aggregates.base import Core, RunningCore
+from gradgate.gate.aggregates.exact_sum import ExactSum
 from gradgate.gate.aggregates.negated import Negated
 from gradgate.gate.evidence import Float64s
 
 
-class Sum:
-    """The sum of all samples."""
+class Sum(RunningCore):
+    """The sum of all samples, rounded once."""
 
     def __init__(self, *, columns: int) -> None:
-        self._total: Float64s = np.zeros(columns)
+        self._sum = ExactSum(columns=columns)
 
     def update(self, values: Float64s) -> None:
-        self.running(values)
+        self._sum.add(values)
 
     def value(self) -> Float64s:
-        return self._total
+        return self._sum.value()
 
     def running(self, values: Float64s) -> Float64s:
-        totals: Float64s = np.add.accumulate(np.vstack([self._total, values]), axis=0)[1:]
-        self._total = totals[-1]
-        return totals
+        return self._sum.running(values)
 
     def merge(self, later: Core) -> None:
-        self._total = self._total + cast("Sum", later)._total
+        self._sum.add_times(cast("Sum", later)._sum, 1)
 
 
-class Mean:
+class Mean(RunningCore):
     """The mean of all samples."""
 
     def __init__(self, *, columns: int) -> None:
@@ -62,7 +56,7 @@ class Mean:
         self._count += other._count
 
 
-class Max:
+class Max(RunningCore):
     """The greatest sample."""
 
     def __init__(self, *, columns: int) -> None:
@@ -90,20 +84,20 @@ class Min(Negated):
         super().__init__(Max(columns=columns))
 
 
-class Last:
+class Last(RunningCore):
     """The last sample."""
 
     def __init__(self, *, columns: int) -> None:
         self._last: Float64s = np.zeros(columns)
 
     def update(self, values: Float64s) -> None:
-        self._last = values[-1]
+        self._last = values[-1].copy()
 
     def value(self) -> Float64s:
         return self._last
 
     def running(self, values: Float64s) -> Float64s:
-        self._last = values[-1]
+        self._last = values[-1].copy()
         return values
 
     def merge(self, later: Core) -> None:

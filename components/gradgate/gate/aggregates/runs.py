@@ -6,11 +6,11 @@ from typing import cast
 
 import numpy as np
 
-from gradgate.gate.aggregates.base import Core
+from gradgate.gate.aggregates.base import Core, RunningCore
 from gradgate.gate.evidence import Float64s
 
 
-class GreatestOfRuns:
+class GreatestOfRuns(RunningCore):
     """Takes the greatest of the numbers that a subclass gives to runs of `size` samples.
 
     With fewer samples than `size`, the number of all together: a short series is judged by the
@@ -44,7 +44,7 @@ class GreatestOfRuns:
         missing = keep - len(self._head)
         if missing > 0:
             self._head = np.vstack([self._head, values[:missing]])
-        self._tail = known[len(known) - min(keep, len(known)) :]
+        self._tail = known[len(known) - min(keep, len(known)) :].copy()
         before, self._count = self._count, self._count + len(values)
 
         prefix = np.empty_like(values)

@@ -10,39 +10,65 @@ from typing import cast
 
 import numpy as np
 
-from gradgate.gate.aggregates.base import Core
-from gradgate.gate.aggregates.reduce import Sum
-from gradgate.gate.evidence import Float64s
+from gradgate.gate.aggregates.base import Core, RunningCore
+from gradgate.gate.aggregates.exact_sum import ExactSum, exact_products
+from gradgate.gate.evidence import Bools, Float64s
+
+_BEYOND = 2.0**800  # times a place it stays within what `ExactSum` adds
 
 
-class Slope:
-    """The rise from one sample to the next; NaN, so no pass, of a single sample."""
+class Slope(RunningCore):
+    """The rise from one sample to the next; NaN, so no pass, of a single sample.
+
+    Infinite, so no pass either, with a sample of 2^800 or more.
+    """
 
     def __init__(self, *, columns: int) -> None:
-        self._sum = Sum(columns=columns)  # of y
-        self._moment = Sum(columns=columns)  # of x * y
+        self._sum = ExactSum(columns=columns)  # of y
+        self._moment = ExactSum(columns=columns)  # of x * y
+        self._is_beyond: Bools = np.zeros(columns, dtype=bool)
         self._count = 0
 
     def update(self, values: Float64s) -> None:
-        self.running(values)
+        values = self._within(values)
+        before = ExactSum(columns=values.shape[1])
+        before.add(values)
+        self._moment.add_times(before, self._count)
+        for products in exact_products(np.arange(len(values)), values):
+            self._moment.add(products)
+        self._sum.add_times(before, 1)
+        self._count += len(values)
 
     def value(self) -> Float64s:
-        count = np.array(float(self._count))
-        return _slope(self._sum.value(), self._moment.value(), count)
+        slope = _slope(self._sum.value(), self._moment.value(), np.array(float(self._count)))
+        return np.where(self._is_beyond, np.inf, slope)
 
     def running(self, values: Float64s) -> Float64s:
-        places = np.arange(float(self._count), self._count + len(values))[:, np.newaxis]
+        is_beyond = np.logical_or.accumulate(np.abs(values) >= _BEYOND, axis=0) | self._is_beyond
+        values = self._within(values)
+        places = np.arange(self._count, self._count + len(values))
         self._count += len(values)
-        sums = self._sum.running(values)
-        return _slope(sums, self._moment.running(places * values), places + 1)
+        products = exact_products(places, values) or [np.zeros_like(values)]
+        # The products of one sample as rows that follow each other, of which the last counts.
+        rows = np.stack(products, axis=1).reshape(-1, values.shape[1])
+        moments = self._moment.running(rows)[len(products) - 1 :: len(products)]
+        counts = (places + 1.0)[:, np.newaxis]
+        return np.where(is_beyond, np.inf, _slope(self._sum.running(values), moments, counts))
 
     def merge(self, later: Core) -> None:
         other = cast("Slope", later)
-        shifted = Sum(columns=len(other._sum.value()))
-        shifted.update((other._moment.value() + self._count * other._sum.value())[np.newaxis])
-        self._moment.merge(shifted)
-        self._sum.merge(other._sum)
+        self._is_beyond |= other._is_beyond
+        self._moment.add_times(other._sum, self._count)
+        self._moment.add_times(other._moment, 1)
+        self._sum.add_times(other._sum, 1)
         self._count += other._count
+
+    def _within(self, values: Float64s) -> Float64s:
+        is_beyond = np.abs(values) >= _BEYOND
+        if not is_beyond.any():
+            return values
+        self._is_beyond |= is_beyond.any(axis=0)
+        return np.where(is_beyond, 0.0, values)
 
 
 def _slope(total: Float64s, moment: Float64s, count: Float64s) -> Float64s:

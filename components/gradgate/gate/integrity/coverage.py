@@ -8,7 +8,7 @@ import numpy as np
 from gradgate.contracts import IntegrityCheck, Manifest, ModelCard
 from gradgate.contracts.policy import Coverage
 from gradgate.contracts.verdict import CoverageSeen
-from gradgate.gate.evidence import Bools, StatisticsBatch, StepBatch
+from gradgate.gate.evidence import Bools, Ints, StatisticsBatch, StepBatch
 
 
 class StepCount:
@@ -16,8 +16,8 @@ class StepCount:
 
     Attributes:
         rows, applied, sampled: Steps seen, of them applied, of them with statistics.
+        first_step: The first step seen; None before there was one.
         next_step: One more than the last step seen.
-        largest_gap, missing: Most steps missing in a row, and missing altogether.
         loss_scale_skips: Steps left out by a loss-scale optimizer before one of these.
         disorder: The first place where steps do not rise; empty when they do.
     """
@@ -25,12 +25,13 @@ class StepCount:
     def __init__(self, card: ModelCard) -> None:
         self.rows = self.applied = self.sampled = 0
         self.next_step = self.loss_scale_skips = 0
-        self.largest_gap = self.missing = 0
+        self.first_step: int | None = None
+        self._largest_gap = self._missing = 0  # after the first step seen
         self.disorder = ""
         has_gradient = [variable.has_gradient for variable in card.variables]
         self._has_gradient: Bools = np.array(has_gradient, dtype=bool)
 
-    def update(self, batch: StepBatch) -> None:
+    def feed(self, batch: StepBatch) -> None:
         """Takes in a batch.
 
         Raises:
@@ -45,20 +46,70 @@ class StepCount:
             )
         if not len(batch.step):
             return
-        leaps = np.diff(batch.step, prepend=self.next_step - 1) - 1
-        if not self.disorder and leaps.min() < 0:
-            row = int(leaps.argmin())
-            self.disorder = (
-                f"step {batch.step[row]} comes after step {batch.step[row] - leaps[row] - 1}"
-            )
-        self.largest_gap = max(self.largest_gap, int(leaps.max()))
-        self.missing += int(leaps[leaps > 0].sum())
+        if self.first_step is None:
+            self.first_step = self.next_step = int(batch.step[0])
+        self._leap(np.diff(batch.step, prepend=self.next_step - 1) - 1, batch.step)
         self.next_step = int(batch.step[-1]) + 1
         self.rows += len(batch.step)
         self.applied += int(np.count_nonzero(batch.applied))
         self.sampled += len(batch.statistics.step)
         if batch.loss_scale_skips is not None:
             self.loss_scale_skips += int(batch.loss_scale_skips.sum())
+
+    def merge(self, later: "StepCount") -> None:
+        """Takes in what was counted of later steps."""
+        if later.first_step is None:
+            return
+        if self.first_step is None:
+            self.first_step = self.next_step = later.first_step
+        first = np.array([later.first_step])
+        self._leap(first - self.next_step, first)
+        self.disorder = self.disorder or later.disorder
+        self._largest_gap = max(self._largest_gap, later._largest_gap)
+        self._missing += later._missing
+        self.next_step = later.next_step
+        self.rows += later.rows
+        self.applied += later.applied
+        self.sampled += later.sampled
+        self.loss_scale_skips += later.loss_scale_skips
+
+    def _leap(self, leaps: Ints, steps: Ints) -> None:
+        """Notes how many steps are missing before each of these; less than 0 is disorder."""
+        if not self.disorder and leaps.min() < 0:
+            row = int(leaps.argmin())
+            self.disorder = f"step {steps[row]} comes after step {steps[row] - leaps[row] - 1}"
+        self._largest_gap = max(self._largest_gap, int(leaps.max()))
+        self._missing += int(leaps[leaps > 0].sum())
+
+    @property
+    def tally(self) -> "StepCount":
+        """What was counted: the counts themselves."""
+        return self
+
+    @property
+    def remembers(self) -> bool:
+        """No: what joins one stretch to the next is seen when they are merged."""
+        return False
+
+    def again(self) -> bool:
+        """No: one look is enough."""
+        return False
+
+    def begin_stretch(self, number: int) -> None:
+        """Steps say themselves where a stretch begins."""
+
+    def end_stretch(self) -> None:
+        """Steps say themselves where a stretch ends."""
+
+    @property
+    def largest_gap(self) -> int:
+        """Most steps missing in a row; a training begins with step 0."""
+        return max(self._largest_gap, self.first_step or 0)
+
+    @property
+    def missing(self) -> int:
+        """Steps missing altogether."""
+        return self._missing + (self.first_step or 0)
 
     @property
     def trainable(self) -> int:

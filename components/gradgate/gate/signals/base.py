@@ -65,9 +65,20 @@ Read = Callable[[StepBatch, Evidence], Samples]
 Level = Literal["run", "run-sampled", "variable", "variable-sampled", "layer"]
 
 
+class Memoryless:
+    """The reader of a signal whose samples need nothing but their own batch."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def __call__(self) -> Read:
+        """Returns what reads, every time the same."""
+        return self._read
+
+
 def memoryless(read: Read) -> Callable[[], Read]:
     """The reader of a signal whose samples need nothing but their own batch."""
-    return lambda: read
+    return Memoryless(read)
 
 
 def _nothing(evidence: Evidence) -> str:  # noqa: ARG001 - the shape of `unmeasured` and `remark`
@@ -107,6 +118,14 @@ class StepSignal:
     remark: Callable[[Evidence], str] = _nothing
     has_gaps: bool = False
 
+    @property
+    def remembers(self) -> bool:
+        """Whether its samples depend on earlier batches."""
+        return not isinstance(self.reader, Memoryless)
+
+    def __reduce__(self) -> tuple[Callable[[str], "Signal"], tuple[str]]:
+        return _of_name, (self.name,)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FactSignal:
@@ -127,8 +146,18 @@ class FactSignal:
     per_variable: bool
     facts: Callable[[Evidence, ModelCheck | None], Facts]
 
+    def __reduce__(self) -> tuple[Callable[[str], "Signal"], tuple[str]]:
+        return _of_name, (self.name,)
+
 
 Signal = StepSignal | FactSignal
+
+
+def _of_name(name: str) -> Signal:
+    """The signal of the catalogue: what is sent to another process is its name."""
+    from gradgate.gate.signals import CATALOGUE
+
+    return CATALOGUE[name]
 
 
 def per_variable(signal: Signal) -> bool:
