@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def run_cli(tmp_path):
     """Runs `gradgate ARGS...`; returns the finished process."""
 
-    def run(*arguments, **environment):
+    def run(*arguments, timeout=120, **environment):
         env = os.environ | {
             "PYTHONPATH": str(ROOT / "components"),
             "COLUMNS": "100",
@@ -35,7 +35,7 @@ def run_cli(tmp_path):
             text=True,
             cwd=tmp_path,
             env=env | environment,
-            timeout=120,
+            timeout=timeout,
             check=False,
         )
 

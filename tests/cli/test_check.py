@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -257,3 +258,35 @@ def test_damage_comes_before_what_the_rules_say():
     assert status(integrity=[{"code": "T-CORRUPT", "status": "fail"}]) == Exit.CANNOT_JUDGE
     assert status(integrity=[{"code": "P-SCHEMA", "status": "fail"}]) == Exit.BAD_POLICY
     assert status(integrity=[{"code": "T-CORRUPT", "status": "pass"}]) == Exit.BLOCKED
+
+
+def test_two_worker_processes_say_what_one_says(run_cli, make_record):
+    """The only test that starts Beam's workers: they take ten seconds to come up."""
+    record = make_record(spoil=nan_gradient)
+    arguments = ("check", record, "--training-only", "--as-of", "2099-01-01T00:00:00Z")
+    arguments += ("--format", "json")
+    workers = "--runner=DirectRunner --direct_num_workers=2 --direct_running_mode=multi_processing"
+    on_beam = ("--engine", "beam", "--beam-pipeline-args", workers)
+    done = run_cli(*arguments, *on_beam, timeout=400)
+    assert done.returncode == Exit.BLOCKED, done.stderr
+    assert done.stdout == run_cli(*arguments).stdout
+
+
+def test_arguments_for_no_pipeline_are_refused(call, make_record):
+    done = call("check", make_record(), "--training-only", "--beam-pipeline-args", "--x=1")
+    assert done.returncode == Exit.USAGE
+    assert done.stderr == "--beam-pipeline-args is for --engine beam alone: add that\n"
+
+
+def test_arguments_that_are_no_shell_words_are_refused(call, make_record):
+    arguments = ("--engine", "beam", "--beam-pipeline-args", "--x='")
+    done = call("check", make_record(), "--training-only", *arguments)
+    assert done.returncode == Exit.USAGE
+    assert done.stderr == '--beam-pipeline-args "--x=\'": No closing quotation\n'
+
+
+def test_without_beam_its_engine_is_refused(call, make_record, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradgate.gate.engines.beam", None)
+    done = call("check", make_record(), "--training-only", "--engine", "beam")
+    assert done.returncode == Exit.USAGE
+    assert done.stderr.startswith("--engine beam needs Apache Beam, which cannot be imported")

@@ -446,6 +446,10 @@ def test_evidence_of_a_record_without_card_or_summary(make, training, passing):
         def batches():
             return iter(())
 
+        @staticmethod
+        def stretches():
+            return ()
+
     verdict = judge(
         make.policy(passing), Evidence.of(Uninstrumented()), model=None, as_of=make.as_of
     )

@@ -152,6 +152,16 @@ class TestGradientGate:
         assert gate.exec_properties["run_nonce"].name == "pipeline-run-id"
         assert gate.outputs["verdict"].type is TrainingHealthVerdict
 
+    def test_takes_arguments_for_its_beam_pipeline(self, channels, policy):
+        from gradgate import GradientGate
+
+        gate = GradientGate(policy=policy, engine="beam", **channels)
+        gate.with_beam_pipeline_args(["--direct_num_workers=4"])
+        assert gate.exec_properties["engine"] == "beam"
+        assert gate.executor_spec.beam_pipeline_args == ["--direct_num_workers=4"]
+        with pytest.raises(ValueError, match="engine must be one of in_process, beam, got 'dask'"):
+            GradientGate(policy=policy, engine="dask", **channels)
+
     def test_on_kubeflow_its_blessings_are_mended_like_the_evaluators(self):
         from tfx.components.evaluator import executor as evaluator
 

@@ -251,3 +251,19 @@ class TestEvaluator:
         verdict, _, _ = gate(sound.model, sound.health, infra_blessing=[refused])
         assert not verdict.blessed
         assert "InfraValidator did not bless this model" in verdict.headline
+
+
+def test_on_beam_the_verdict_is_the_same(sound, gate, monkeypatch):
+    """The pipeline of the executor reads the steps, in as many passes as it takes."""
+    from gradgate.tfx.gate.executor import Executor
+
+    made = []
+    make_pipeline = Executor._make_beam_pipeline
+    monkeypatch.setattr(
+        Executor, "_make_beam_pipeline", lambda self: made.append(self) or make_pipeline(self)
+    )
+    one, _, _ = gate(sound.model, sound.health)
+    other, _, _ = gate(sound.model, sound.health, properties={"engine": "beam"})
+    assert made
+    assert one.decision == "ok"
+    assert other.verdict_id == one.verdict_id

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gradgate.cli.engine import EngineName, engine_of
 from gradgate.cli.exits import Exit, exit_status
 from gradgate.cli.formats import Format
 from gradgate.cli.read import evidence_of, model_beside, policy_of
@@ -49,6 +50,14 @@ def check(
     fail_on_warn: Annotated[
         bool, typer.Option("--fail-on-warn", help="Exit with 11 when there are warnings.")
     ] = False,
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="What reads the steps: this process, or an Apache Beam pipeline."),
+    ] = EngineName.in_process,
+    beam_pipeline_args: Annotated[
+        str,
+        typer.Option(help="Arguments of that pipeline in one string, as '--runner=FlinkRunner'."),
+    ] = "",
 ) -> None:
     """Judge one training by its health record. Changes nothing.
 
@@ -66,7 +75,11 @@ def check(
     gradgate check record --training-only --format sarif --out gradgate.sarif
 
     gradgate check record --policy strict.yaml --waivers waivers.yaml
+
+    gradgate check record --training-only --engine beam --beam-pipeline-args
+    '--direct_num_workers=8 --direct_running_mode=multi_processing'
     """
+    reads_by = engine_of(engine, beam_pipeline_args)
     judged_at = _now() if as_of is None else _rfc3339(as_of)
     rules = policy_of(policy, otherwise="cannot judge")
     excused = None if waivers is None else _read_waivers(waivers, rules)
@@ -86,6 +99,7 @@ def check(
         training_only=training_only,
         waivers=excused,
         pinned_policy=policy_sha256,
+        engine=reads_by,
     )
     _write(verdict, output_format, out)
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))

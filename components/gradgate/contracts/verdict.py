@@ -23,6 +23,7 @@ _LATER: Final[dict[str, Any]] = {
     "variables_that_may_fail": 0,
     "waivers": [],
     "waivers_sha256": None,
+    "at_the_latest": False,
 }
 
 
@@ -92,6 +93,8 @@ class Offence(Recorded):
         variable: Path of the variable, or of the layer; None for what concerns the run as a whole.
         value: The signal there.
         excerpt: The signal around it, at most 20 samples to each side.
+        at_the_latest: Whether it may have been broken for good earlier: of medians of moving
+            portions of very many samples, where the step was not looked for any further.
     """
 
     optimizer: str | None = None
@@ -100,6 +103,7 @@ class Offence(Recorded):
     variable: str | None = None
     value: Number | None = None
     excerpt: tuple[Sample, ...] = ()
+    at_the_latest: bool = False
 
 
 class Observed(Recorded):

@@ -187,6 +187,8 @@ class Asking:
         remark = signal.remark(self._evidence) if isinstance(signal, StepSignal) else ""
         if remark:
             text += f"; {remark}"
+        if is_bad and offence is not None and offence.at_the_latest:
+            text += f"; for good from step {offence.step} on, or from an earlier one"
         if is_bad and level != self._policy.severity_of(rule):
             text += "; a warning only, since the loss still improves"
         status: Status = "fail" if is_bad else "pass"

@@ -84,6 +84,8 @@ class StepCase:
 
         def samples(batch: StepBatch) -> Samples:
             found = read(batch, self._evidence)
+            if len(self._index) == found.value.shape[1]:
+                return found
             measured = None if found.measured is None else found.measured[:, self._index]
             return Samples(step=found.step, value=found.value[:, self._index], measured=measured)
 
@@ -107,6 +109,8 @@ class StepCase:
     def inside(self, samples: Samples) -> Samples:
         """Returns the samples within the window."""
         keep = (samples.step >= self.steps.start) & (samples.step < self.steps.stop)
+        if keep.all():
+            return samples
         measured = None if samples.measured is None else samples.measured[keep]
         return Samples(step=samples.step[keep], value=samples.value[keep], measured=measured)
 

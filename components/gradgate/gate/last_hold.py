@@ -22,6 +22,7 @@ from gradgate.gate.compare import holds
 
 _PIECES: Final = 8
 _SLACK: Final = 2  # places by which rounding can move where a portion begins
+_GREAT: Final = 1e300
 _MARGIN: Final = 1e-9  # by which rounding can move a quotient, and far more
 Interval = tuple[float, float]
 
@@ -33,11 +34,15 @@ class Stretch:
     first: int
     last: int
 
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        return self.last - self.first + 1
+
     def cut(self, into: int) -> list["Stretch"]:
         """Returns up to so many pieces of about the same length."""
-        size = self.last - self.first + 1
-        count = min(into, size)
-        ends = [self.first + size * i // count for i in range(count + 1)]
+        count = min(into, self.size)
+        ends = [self.first + self.size * i // count for i in range(count + 1)]
         return [Stretch(first=ends[i], last=ends[i + 1] - 1) for i in range(count)]
 
 
@@ -72,13 +77,14 @@ class Window:
 class Samples(Protocol):
     """What is known of the samples of a series."""
 
-    def bounds(self, is_end: bool, start: int, stop: int, rank: int) -> Interval:
+    def bounds(self, start: int, stop: int, rank: int, *, is_end: bool) -> Interval:
         """Bounds of the sample of a rank, among those from place `start` to before `stop`.
 
         Args:
-            is_end: Whether it is asked for a portion at the end.
-            start, stop: Places; one sample at least.
+            start: Place of the first.
+            stop: One more than the place of the last.
             rank: Place in order of size, from 0.
+            is_end: Whether it is asked for a portion at the end.
         """
 
 
@@ -108,12 +114,13 @@ class LastHold:
         while left and not found:
             piece = left.pop()
             bounds = [_bounds(window, samples) for window in self.windows(piece)]
-            is_known = piece.first == piece.last and all(low == high for low, high in bounds)
+            is_known = piece.size == 1 and all(low == high for low, high in bounds)
             if is_known:
                 found = piece.first if self._holds([low for low, _ in bounds]) else 0
+            elif self._must_hold(bounds):
+                found = piece.last
             elif self._may_hold(bounds):
-                size = piece.last - piece.first + 1
-                if size <= finest:
+                if piece.size <= finest:
                     undecided.append(piece)
                 else:
                     left += piece.cut(_PIECES)
@@ -144,20 +151,28 @@ class LastHold:
         value = relative_fall(*values) if self._is_improvement else values[-1]
         return bool(holds(self._expect, value)[0])
 
+    def _must_hold(self, bounds: Sequence[Interval]) -> bool:
+        """Whether the rule holds wherever the medians lie within their bounds."""
+        is_small = all(max(-low, high) < _GREAT for low, high in bounds)  # their sum is finite
+        return is_small and bool(holds(self._expect, np.array(self._value(bounds))).all())
+
     def _may_hold(self, bounds: Sequence[Interval]) -> bool:
-        low, high = _fall(*bounds) if self._is_improvement else bounds[-1]
-        expect = self._expect
+        """Whether the rule could hold for medians within their bounds."""
+        (low, high), expect = self._value(bounds), self._expect
         if isinstance(expect, Between):
             return low <= expect.high and high >= expect.low
         if expect.op == "==":
             return low <= expect.value <= high
         return low <= expect.value if expect.op in {"<", "<="} else high >= expect.value
 
+    def _value(self, bounds: Sequence[Interval]) -> Interval:
+        return _fall(*bounds) if self._is_improvement else bounds[-1]
+
 
 def _bounds(window: Window, samples: Samples) -> Interval:
     """Bounds of the medians of a portion; both are the median where that is known."""
     low, high = (
-        samples.bounds(window.is_end, window.start, window.stop, rank)
+        samples.bounds(window.start, window.stop, rank, is_end=window.is_end)
         if 0 <= rank < window.stop - window.start
         else (-math.inf, math.inf)
         for rank in window.ranks
@@ -184,7 +199,7 @@ def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     """Neighbours as one stretch."""
     joined: list[Stretch] = []
     for stretch in stretches:
-        if joined and joined[-1].last + 1 == stretch.first:
-            stretch = Stretch(first=joined.pop().first, last=stretch.last)
-        joined.append(stretch)
+        follows = joined and joined[-1].last + 1 == stretch.first
+        first = joined.pop().first if follows else stretch.first
+        joined.append(Stretch(first=first, last=stretch.last))
     return joined

@@ -26,6 +26,7 @@ class _Place:
     step: int
     column: int
     value: float
+    at_the_latest: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,12 @@ class _Search:
         hopeless = [int(place) for place in in_order if failed.hopeless[place]]
         if hopeless and (steps[hopeless[0]], hopeless[0]) < (steps[column], column):
             column = hopeless[0]
-        return _Place(step=int(steps[column]), column=column, value=float(values[column]))
+        return _Place(
+            step=int(steps[column]),
+            column=column,
+            value=float(values[column]),
+            at_the_latest=any(search.is_bound.any() for _, search in self._parts),
+        )
 
 
 class _View:
@@ -147,6 +153,7 @@ class _View:
             variable=self.case.columns[self._place.column].variable,
             value=self._place.value,
             excerpt=(*self._before, *self._after),
+            at_the_latest=self._place.at_the_latest,
         )
 
 

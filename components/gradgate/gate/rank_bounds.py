@@ -18,7 +18,7 @@ class InMemory:
     def __init__(self, samples: Float64s) -> None:
         self._samples = samples
 
-    def bounds(self, is_end: bool, start: int, stop: int, rank: int) -> Interval:  # noqa: ARG002
+    def bounds(self, start: int, stop: int, rank: int, *, is_end: bool) -> Interval:  # noqa: ARG002
         """The sample itself, twice."""
         sample = float(np.partition(self._samples[start:stop], rank)[rank])
         return sample, sample
@@ -54,7 +54,7 @@ class Histogram:
         counts = np.bincount((row - first) * width + column, minlength=rows * width)
         self._counts[first : first + rows] += counts.reshape(rows, width)
 
-    def bounds(self, is_end: bool, start: int, stop: int, rank: int) -> Interval:  # noqa: ARG002
+    def bounds(self, start: int, stop: int, rank: int, *, is_end: bool) -> Interval:  # noqa: ARG002
         """The limits next to the sample, as far as whole ranges tell."""
         counts, inside = self._within(start, stop)
         outside = stop - start - inside
@@ -155,7 +155,7 @@ class Excerpts:
         for excerpt in self._excerpts.values():
             excerpt.update(place, values)
 
-    def bounds(self, is_end: bool, start: int, stop: int, rank: int) -> Interval:
+    def bounds(self, start: int, stop: int, rank: int, *, is_end: bool) -> Interval:
         """Bounds of the sample of a rank, among those from place `start` to before `stop`."""
         return self._excerpts[is_end].bounds(start, stop, rank)
 

@@ -1,12 +1,12 @@
 """Since when a rule has not held, column by column, asked of the steps so far.
 
 From bounded memory: most aggregates are followed sample by sample in one pass over the steps. Of
-medians of moving portions all samples are kept while they are few; of more, further passes find
-the ones that decide.
+medians of moving portions all samples are kept while they are few. Of more, further passes find the
+ones that decide: three for most runs; should `LOOKS` not be enough, what is known then is a bound.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from gradgate.gate.rank_bounds import InMemory
 from gradgate.gate.signals import Samples
 from gradgate.gate.since_by_medians import ColumnSearch
 
+LOOKS: Final = 32
+
 
 class Since(Protocol):
     """The search, over some columns of a case that have their samples at the same steps.
@@ -28,10 +30,13 @@ class Since(Protocol):
     Attributes:
         step: int64 [k], the step since which the rule has not held; -1 where it holds.
         value: float64 [k], the signal there.
+        is_bound: bool [k], whether it may be since an earlier step too, and was not looked for
+            further; never of an aggregate that is followed.
     """
 
     step: Ints
     value: Float64s
+    is_bound: Bools
 
     def feed(self, samples: Samples) -> None:
         """Takes in samples within the window, in the order of steps."""
@@ -40,19 +45,27 @@ class Since(Protocol):
         """Whether it must see all of them once more before it knows; it is then ready."""
 
 
-def since(rule: Rule, columns: Bools, *, of_columns: int | None = None, kept: int = KEPT) -> Since:
+def since(
+    rule: Rule,
+    columns: Bools,
+    *,
+    of_columns: int | None = None,
+    kept: int = KEPT,
+    looks: int = LOOKS,
+) -> Since:
     """Returns a search at its beginning.
 
     Args:
         rule: What must hold.
-        columns: bool [k], those that matter.
+        columns: bool [k], those that matter, since they failed.
         of_columns: Those of all searches of the rule, which share the memory of one; None where
             there are no others.
         kept: Numbers that the rule may keep in memory.
+        looks: Passes over the steps that may be taken, at most, after the first.
     """
     if isinstance(rule.aggregate, Improvement | TailMedian):
         kept = kept * len(columns) // (of_columns or len(columns))
-        return _SinceByMedians(rule, rule.aggregate, columns, kept=kept)
+        return _SinceByMedians(rule, rule.aggregate, columns, kept=kept, looks=looks)
     return _SinceFollowed(rule, columns)
 
 
@@ -63,6 +76,7 @@ class _SinceFollowed:
         self._follower = follower(rule.aggregate, rule.expect, columns=len(columns))
         self.step: Ints = np.full(len(columns), -1)
         self.value: Float64s = np.zeros(len(columns))
+        self.is_bound: Bools = np.zeros(len(columns), dtype=bool)
 
     def feed(self, samples: Samples) -> None:
         if not len(samples.step):
@@ -86,16 +100,25 @@ class _SinceByMedians:
     """Looks first at all samples, then at those that decide, last at where the rule broke."""
 
     def __init__(
-        self, rule: Rule, aggregate: Improvement | TailMedian, columns: Bools, *, kept: int
+        self,
+        rule: Rule,
+        aggregate: Improvement | TailMedian,
+        columns: Bools,
+        *,
+        kept: int,
+        looks: int,
     ) -> None:
         width = len(columns)
         self.step: Ints = np.full(width, -1)
         self.value: Float64s = np.zeros(width)
-        self._rule, self._aggregate = rule, aggregate
+        self.is_bound: Bools = np.zeros(width, dtype=bool)
+        self._rule, self._aggregate, self._looks = rule, aggregate, looks
         self._columns = np.flatnonzero(columns).tolist()
         self._kept = kept
         self._some = Thinned(columns=width, rows=kept // width)
         self._finite: Ints = np.full(width, -1)  # samples before the first that is not; -1: all
+        self._broken_by: Float64s = np.zeros(width)
+        self._steps: list[Ints] = []
         self._found: dict[int, int] = {}
         self._searches: dict[int, ColumnSearch] = {}
         self._look: Callable[[Samples], None] = self._take_in
@@ -111,38 +134,60 @@ class _SinceByMedians:
         if self._look == self._look_up:
             return False
         if self._look == self._take_in:
+            if self._some.is_whole:
+                self._find_in_memory()
+                return False
             self._begin()
         else:
             for column, search in tuple(self._searches.items()):
                 if not search.again():
-                    self._found[column] = self._searches.pop(column).found
+                    # A rule that failed does not hold after the last sample, bound or not.
+                    last = self._some.count - 1 if search.is_bound else self._some.count
+                    self._found[column] = min(search.found, last)
+                    self.is_bound[column] = search.is_bound
+                    del self._searches[column]
         self._look = self._search if self._searches else self._look_up
         return True
 
     def _take_in(self, samples: Samples) -> None:
         bad = ~np.isfinite(samples.value)
         newly = np.flatnonzero(bad.any(axis=0) & (self._finite < 0))
-        self._finite[newly] = self._place + bad.argmax(axis=0)[newly]
+        rows = bad.argmax(axis=0)[newly]
+        self._finite[newly] = self._place + rows
+        self._broken_by[newly] = samples.value[rows, newly]
         self._some.add(np.where(bad, 0.0, samples.value) + 0.0)
+        if self._some.is_whole:
+            self._steps.append(samples.step)
+        else:
+            self._steps.clear()
+
+    def _count(self, column: int) -> int:
+        """Samples before the first that is not finite."""
+        finite = int(self._finite[column])
+        return self._some.count if finite < 0 else finite
+
+    def _find_in_memory(self) -> None:
+        search = LastHold(self._aggregate, self._rule.expect)
+        for column in self._columns if self._some.count else ():
+            values = np.ascontiguousarray(self._some.all()[:, column])
+            count, found = self._count(column), 0
+            if count:
+                found, _ = search.search(Stretch(first=1, last=count), InMemory(values))
+            if found < len(values):
+                self.step[column] = np.concatenate(self._steps)[found]
+                is_bad = found == self._finite[column]
+                self.value[column] = self._broken_by[column] if is_bad else values[found]
 
     def _begin(self) -> None:
-        some = self._some.all()
         for column in self._columns:
-            finite = int(self._finite[column])
-            count = self._some.count if finite < 0 else finite
-            values = np.ascontiguousarray(some[:, column])
-            if self._some.is_whole:
-                search, all_of_it = LastHold(self._aggregate, self._rule.expect), InMemory(values)
-                whole = Stretch(first=1, last=count)
-                self._found[column] = search.search(whole, all_of_it)[0] if count else 0
-                continue
             self._searches[column] = ColumnSearch(
                 self._rule,
                 self._aggregate,
-                count=count,
-                some=values,
+                count=self._count(column),
+                some=self._some.all()[:, column],
                 least=float(self._some.least[column]),
                 kept=self._kept // len(self._columns),
+                looks=self._looks,
             )
 
     def _search(self, samples: Samples) -> None:

@@ -25,7 +25,9 @@ class ColumnSearch:
 
     Attributes:
         found: The last number of samples after which the rule held, 0 for none.
-        is_done: Whether that is certain.
+        is_done: Whether the search is over.
+        is_bound: Whether it was given up, so that `found` is the last number at which it can have
+            held.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class ColumnSearch:
         some: Float64s,
         least: float,
         kept: int,
+        looks: int,
     ) -> None:
         """Begins to search.
 
@@ -47,27 +50,34 @@ class ColumnSearch:
             some: Some of the samples, for a first idea of them, float64 [s].
             least: The least of all samples, or less.
             kept: Numbers to keep in memory.
+            looks: Passes over the samples, at most.
         """
-        self.found, self.is_done = 0, not count
+        self.found, self.is_done, self.is_bound = 0, not count, False
+        self._looks = looks
         self._search = LastHold(aggregate, rule.expect)
         self._kept, self._count, self._least = kept, count, least
         self._side = int(max(kept, _LEAST_COUNTS) ** 0.5)
         self._open = [Stretch(first=1, last=count)]  # where it may hold, in rising order
+        self._looked_at = self._open[0]
         self._excerpts: list[tuple[Stretch, Excerpts]] = []
-        picked = np.linspace(0, len(some) - 1, self._side).astype(np.int64)
-        limits = np.unique(np.append(np.sort(some)[picked], least))
-        self._histogram = Histogram(_between(0, count, self._side), limits)
+        self._some = np.sort(some)
+        limits = np.append(_spread(self._some, self._side), least)
+        self._histogram = Histogram(_between(0, count, self._side), np.unique(limits))
         self._finest = max(1, count // self._side)
 
     def update(self, place: int, values: Float64s) -> None:
         """Takes in samples, float64 [n], of which the first is at a place."""
         values = values[: max(0, self._count - place)]
         if len(values):
-            for seen in [excerpts for _, excerpts in self._excerpts] or [self._histogram]:
-                seen.update(place, values)
+            for _, excerpts in self._excerpts:
+                excerpts.update(place, values)
+            if not self._excerpts:
+                self._histogram.update(place, values)
 
     def again(self) -> bool:
         """Draws conclusions from a pass over all samples; whether another is needed."""
+        if self.is_done:
+            return False
         if self._excerpts:
             for stretch, excerpts in self._excerpts:  # the latest first
                 found, _ = self._search.search(stretch, excerpts)
@@ -82,11 +92,14 @@ class ColumnSearch:
             if found:
                 self.found, self._open = found, []
             self._open += undecided
+        self._looks -= 1
+        if self._open and not self._looks:
+            self.found, self.is_bound, self._open = self._open[-1].last, True, []
         self.is_done = not self._open
         if self._open:
             self._take_excerpts()
             if not self._excerpts:
-                self._look_closer(self._open[-1])
+                self._look_closer()
         return not self.is_done
 
     def _take_excerpts(self) -> None:
@@ -94,17 +107,18 @@ class ColumnSearch:
         left = self._kept
         while self._open and len(self._excerpts) < _TOGETHER:
             stretch = self._open[-1]
-            while (size := self._size(stretch)) > left and stretch.first + 8 < stretch.last:
-                stretch = stretch.cut(2)[1]
-            if size > left:
+            pieces = [stretch, stretch.cut(2)[-1], stretch.cut(4)[-1]]
+            sizes = [self._held(piece) for piece in pieces]
+            if sizes[-1] > left:
                 return
+            stretch, size = next(fit for fit in zip(pieces, sizes, strict=True) if fit[1] <= left)
             rest = Stretch(first=self._open.pop().first, last=stretch.first - 1)
             self._open += [rest] if rest.first <= rest.last else []
             excerpts = Excerpts(Excerpt(w, self._middle(w)) for w in self._search.windows(stretch))
             self._excerpts.append((stretch, excerpts))
             left -= size
 
-    def _size(self, stretch: Stretch) -> int:
+    def _held(self, stretch: Stretch) -> int:
         """How many samples the excerpts of a stretch would hold, at most."""
         size = 0
         for window in self._search.windows(stretch):
@@ -122,14 +136,17 @@ class ColumnSearch:
     def _bounds(self, window: Window) -> list[Interval]:
         """Those of the two samples in common that bound the middle."""
         return [
-            self._histogram.bounds(window.is_end, window.start, window.stop, rank)
+            self._histogram.bounds(window.start, window.stop, rank, is_end=window.is_end)
             if 0 <= rank < window.stop - window.start
             else (-np.inf, np.inf)
             for rank in window.ranks
         ]
 
-    def _look_closer(self, stretch: Stretch) -> None:
-        """Prepares to count in finer ranges, where they matter for a stretch."""
+    def _look_closer(self) -> None:
+        """Prepares to count in finer ranges, where they matter for the latest stretch."""
+        if 2 * self._open[-1].size > self._looked_at.size > 1:  # that did not help much
+            self._open += self._open.pop().cut(2)
+        stretch = self._looked_at = self._open[-1]
         windows = self._search.windows(stretch)
         edges = [(stretch.first, stretch.last), *((w.least_start, w.start) for w in windows)]
         edges += [(w.stop, w.most_stop) for w in windows if not w.is_end]
@@ -141,17 +158,25 @@ class ColumnSearch:
         self._histogram = Histogram(
             np.unique(np.concatenate(stops)), np.unique(np.concatenate(limits))
         )
-        self._finest = max(1, (stretch.last - stretch.first + 1) // each)
+        self._finest = max(1, stretch.size // each)
 
     def _limits(self, low: float, high: float, count: int) -> Float64s:
-        """Floats that cut a range into so many, and the first beyond it."""
-        ends = np.array(
-            [max(low, self._least), np.finfo(np.float64).max if np.isinf(high) else high]
-        )
+        """Limits that cut a range into so many: half of them as samples lie, half evenly."""
+        some = self._some[slice(*np.searchsorted(self._some, (low, high)))]
+        ends = np.array([max(low, self._least), min(high, np.finfo(np.float64).max)])
         first, last = (int(key) for key in keys_of(ends))
-        keys = [first + (last + 1 - first) * i // count for i in range(count + 1)]
-        found = values_of(np.array(keys, dtype=np.uint64))
-        return found[np.isfinite(found)]
+        evenly = max(1, count // 2)
+        keys = [first + (last + 1 - first) * i // evenly for i in range(evenly + 1)]
+        found: Float64s = np.append(
+            values_of(np.array(keys, dtype=np.uint64)), _spread(some, count // 2)
+        )
+        finite: Float64s = found[np.isfinite(found)]
+        return finite
+
+
+def _spread(ordered: Float64s, count: int) -> Float64s:
+    """Up to so many of some numbers, evenly spread over them."""
+    return ordered[_between(0, len(ordered) - 1, count)] if len(ordered) else ordered
 
 
 def _between(first: int, last: int, count: int) -> Ints:

@@ -29,8 +29,9 @@ class Core(Protocol):
         """Whether it must see all samples once more before it has a value; it is then ready."""
         return False
 
-    def begin_at(self, place: int) -> None:
+    def begin_at(self, place: int) -> None:  # noqa: ARG002 - most see all samples alike
         """Says how many samples come before the first that it will see; 0 if nobody says."""
+        return
 
 
 class RunningCore(Core, Protocol):

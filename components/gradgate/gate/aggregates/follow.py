@@ -93,7 +93,7 @@ class _Side:
 
         last = np.arange(self._count - len(values), self._count)[:, np.newaxis]
         above = np.minimum(at + 1, last)
-        is_held = (low_count > at) == holds_when_low
+        is_held: Bools = (low_count > at) == holds_when_low
         is_between = (low_count > at) & (low_count <= above)
         rows, columns = np.nonzero(is_between)
         share = places[rows] - at[rows, 0]

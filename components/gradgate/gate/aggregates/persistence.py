@@ -48,7 +48,8 @@ class Persistence(RunningCore):
 
         self._hits = totals[-1]
         self._take(hits, len(hits))
-        return np.minimum(totals / counts, recent)
+        least: Float64s = np.minimum(totals / counts, recent)
+        return least
 
     def merge(self, later: Core) -> None:
         other = cast("Persistence", later)

@@ -75,6 +75,8 @@ class Selection:
         bins = kept // max(1, shape[0] * shape[1])
         bits = min(max(bins, _LEAST_BINS), _MOST_BINS).bit_length() - 1
         self._bins = 1 << bits
+        self._place = 0
+        self._next: Keys = np.empty(shape, dtype=np.uint64)
         self.is_done = False
         self.low: Float64s = np.empty(shape)
         self.high: Float64s = np.empty(shape)
@@ -140,7 +142,7 @@ class Selection:
         self._counts: Ints = np.zeros((*self._floor.shape, bins), dtype=np.int64)
         self._shift = _shifts(self._width, self._bins)
         self._taken: list[list[tuple[Ints, Keys]]] = [[] for _ in self._wanted]
-        self._next: Keys = np.full(self._floor.shape, LAST)
+        self._next = np.full(self._floor.shape, LAST)
 
     def _count(self, number: int, above: Keys, is_left: Bools) -> None:
         columns = above.shape[1]

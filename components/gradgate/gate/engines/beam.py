@@ -191,15 +191,10 @@ class _Show(beam.DoFn):  # type: ignore[misc]
         )
 
 
-class _Keep(beam.DoFn):  # type: ignore[misc]
+def _keep(runs: list[_Run], path: str) -> None:
     """Writes the result where the process that judges finds it."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def process(self, element: list[_Run]) -> None:
-        with FileSystems.create(self._path) as file:
-            file.write(pickle.dumps(element))
+    with FileSystems.create(path) as file:
+        file.write(pickle.dumps(runs))
 
 
 def _results(
@@ -215,7 +210,7 @@ def _results(
                 | "Spread" >> beam.Reshuffle()
                 | "Show" >> beam.ParDo(_Show(pickle.dumps(groups)))
                 | "Merge" >> beam.CombineGlobally(MergeInOrder()).without_defaults()
-                | "Keep" >> beam.ParDo(_Keep(path))
+                | "Keep" >> beam.Map(_keep, path)
             )
         try:
             with FileSystems.open(path) as file:

@@ -1,7 +1,7 @@
 """The gate as a TFX component."""
 
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
-from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
@@ -13,7 +13,7 @@ from gradgate.gate.load_policy import load_policy, policy_digest
 from gradgate.gate.load_waivers import load_waivers
 from gradgate.gate.policy_error import PolicyError, Problem
 from gradgate.tfx.artifacts import GradientHealth, TrainingHealthVerdict
-from gradgate.tfx.gate.executor import Executor
+from gradgate.tfx.gate.executor import ENGINES, IN_PROCESS, Executor
 
 
 class GradientGateSpec(ComponentSpec):
@@ -27,6 +27,7 @@ class GradientGateSpec(ComponentSpec):
         "run_nonce": ExecutionParameter(type=str),
         "signing_key": ExecutionParameter(type=str),
         "signing_public_key": ExecutionParameter(type=str),
+        "engine": ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {  # noqa: RUF012
         "model": ChannelParameter(type=Model),
@@ -40,7 +41,7 @@ class GradientGateSpec(ComponentSpec):
     }
 
 
-class GradientGate(base_component.BaseComponent):
+class GradientGate(base_beam_component.BaseBeamComponent):
     """Judges one training by a policy, and blesses its model or does not.
 
     The blessing is the combined one: yes only if the Evaluator, where there is one, blessed the
@@ -67,14 +68,18 @@ class GradientGate(base_component.BaseComponent):
             of a key service. Empty: verdicts are not signed. If it cannot be used, the verdict
             blocks (`K-SIGN`).
         signing_public_key: With a URI, PEM text of the public key.
+        engine: What reads the steps of the record: `in_process`, or `beam` for a Beam pipeline with
+            the arguments of `with_beam_pipeline_args`, else those of the TFX pipeline. The
+            verdict is the same.
 
     Raises:
+        ValueError: If there is no such engine.
         PolicyError: If the text is no policy, not the pinned one, or the waivers are none of it;
             the message names each problem.
     """
 
     SPEC_CLASS = GradientGateSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(
         self,
@@ -89,7 +94,12 @@ class GradientGate(base_component.BaseComponent):
         run_nonce: str | RuntimeParameter | None = None,
         signing_key: str | RuntimeParameter = "",
         signing_public_key: str = "",
+        engine: str = IN_PROCESS,
     ) -> None:
+        if engine not in ENGINES:
+            raise ValueError(
+                f"GradientGate: engine must be one of {', '.join(ENGINES)}, got {engine!r}."
+            )
         rules = load_policy(policy)
         for check in check_pin(policy_digest(rules), policy_sha256):
             if check.status == "fail":
@@ -109,6 +119,7 @@ class GradientGate(base_component.BaseComponent):
             run_nonce=run_nonce or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
             signing_key=signing_key,
             signing_public_key=signing_public_key,
+            engine=engine,
             blessing=Channel(type=ModelBlessing),
             verdict=Channel(type=TrainingHealthVerdict),
         )

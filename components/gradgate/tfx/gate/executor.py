@@ -11,12 +11,13 @@ from typing import Any
 
 from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as evaluator_executor
-from tfx.dsl.components.base import base_executor
+from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
 from gradgate.contracts import Verdict
+from gradgate.gate.engines import Engine, in_process
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.integrity.model import check_model
 from gradgate.gate.judge import judge
@@ -36,7 +37,11 @@ _Artifacts = dict[str, list[Artifact]]
 _log = logging.getLogger(__name__)
 
 
-class Executor(base_executor.BaseExecutor):
+IN_PROCESS, BEAM = "in_process", "beam"
+ENGINES = (IN_PROCESS, BEAM)
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
     """Judges the training that made one model."""
 
     def Do(  # noqa: N802 - TFX's name
@@ -51,7 +56,7 @@ class Executor(base_executor.BaseExecutor):
             OSError: If they could not be written; TFX then publishes neither.
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
-        verdict = _judge(input_dict, model, exec_properties)
+        verdict = _judge(input_dict, model, exec_properties, self._engine(exec_properties))
         verdict, envelope = _signed(verdict, exec_properties)
         _write_verdict(
             artifact_utils.get_single_instance(output_dict["verdict"]),
@@ -67,12 +72,21 @@ class Executor(base_executor.BaseExecutor):
                 Path(record.uri), Path(artifact_utils.get_single_uri(output_dict["verdict"]))
             )
 
+    def _engine(self, exec_properties: dict[str, Any]) -> Engine:
+        if exec_properties.get("engine") != BEAM:
+            return in_process
+        from gradgate.gate.engines.beam import BeamEngine
+
+        return BeamEngine(self._make_beam_pipeline)
+
 
 # On Kubeflow, TFX mends the model's id in a blessing only for subclasses of this executor.
 evaluator_executor.Executor.register(Executor)
 
 
-def _judge(inputs: _Artifacts, model: Artifact, properties: dict[str, Any]) -> Verdict:
+def _judge(
+    inputs: _Artifacts, model: Artifact, properties: dict[str, Any], engine: Engine
+) -> Verdict:
     as_of = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     found = check_model(_serving_dir(model))
     try:
@@ -89,6 +103,7 @@ def _judge(inputs: _Artifacts, model: Artifact, properties: dict[str, Any]) -> V
         as_of=as_of,
         waivers=waivers,
         pinned_policy=properties.get("policy_sha256"),
+        engine=engine,
     )
 
 
