@@ -108,7 +108,7 @@ every_running = of_each(RUNNING)
 sample = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0, -1.0]), st.floats(-1e6, 1e6, width=32))
 columns = st.lists(st.tuples(sample, sample), min_size=1, max_size=20).map(np.array)
 # Any float64 below 2^800, so that sums need all their bits.
-wide = st.one_of(st.floats(-1, 1), st.floats(-1e240, 1e240), st.sampled_from([1.0, -1.0, 1e-300]))
+wide = st.one_of(st.floats(-1, 1), st.floats(-1e240, 1e240), st.sampled_from([1.0, -1.0, 5e-324]))
 wide_columns = st.lists(st.tuples(wide, wide), min_size=1, max_size=20).map(np.array)
 cuts = st.lists(st.integers(0, 20), max_size=5).map(sorted)
 AGGREGATE = TypeAdapter(Aggregate)
@@ -246,6 +246,15 @@ def test_a_sum_is_rounded_once(values):
     seen = new({"fn": "sum"})
     seen.update(values)
     assert seen.value().tolist() == [float(sum(map(Fraction, column))) for column in values.T]
+
+
+def test_the_least_floats_add_up_too():
+    seen = new({"fn": "sum"})
+    values = np.array([[5e-324, -5e-324], [5e-324, 2.0**-1022], [1e-308, 1e240]])
+    np.testing.assert_array_equal(seen.running(values)[1:], [[1e-323, 2.0**-1022 - 5e-324],
+                                                             [1e-323 + 1e-308, 1e240]])  # fmt: skip
+    seen.update(values)
+    assert seen.value().tolist() == [2e-323 + 2e-308, 2e240]
 
 
 def test_what_is_kept_does_not_grow_with_the_samples():

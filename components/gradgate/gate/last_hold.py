@@ -178,7 +178,8 @@ def _bounds(window: Window, samples: Samples) -> Interval:
         for rank in window.ranks
     )
     if window.size == window.stop - window.start and low[0] == low[1] and high[0] == high[1]:
-        median = float(median_of(np.array(low[0]), np.array(high[0])))
+        with np.errstate(over="ignore"):
+            median = float(median_of(np.array(low[0]), np.array(high[0])))
         return median, median
     return low[0], high[1]
 

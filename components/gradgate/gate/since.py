@@ -81,7 +81,8 @@ class _SinceFollowed:
     def feed(self, samples: Samples) -> None:
         if not len(samples.step):
             return
-        is_held = self._follower.holding(samples.value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_held = self._follower.holding(samples.value)
         rows = len(is_held)
         after_last_held = rows - is_held[::-1].argmax(axis=0)
         begins = np.where(is_held.any(axis=0), after_last_held, 0)

@@ -130,7 +130,7 @@ def _grid(reach: Float64s) -> tuple[Float64s, Ints]:
     smaller than half of it adds up on those without rounding.
     """
     _, exponent = np.frexp(reach)
-    exponent = np.maximum(exponent.astype(np.int64), 53 - _BITS)
+    exponent = np.maximum(exponent.astype(np.int64), 52 - _BITS)  # there, nothing is left over
     return np.ldexp(1.0, exponent), exponent
 
 
