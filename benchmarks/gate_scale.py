@@ -1,12 +1,12 @@
 """What a judgement costs against the length of the run, in this process and on Beam.
 
-Records of 10^3 to 10^7 steps of 200 variables are judged by the default policy, each in a process
+Records of 10^3 to 10^7 steps of 200 variables are judged, each in a process
 of its own. Time of the processor and of the clock; the greatest memory of the process that judges
-and, where there are any, of a worker. Other work on the machine lengthens the clock's time alone.
+and, where there are any, of a worker. Other work on the machine lengthens the clock's time most.
 
     python benchmarks/gate_scale.py [--steps 1000 10000 ...] [--engines in_process ...] [--out FILE]
 
-`--judge` measures the aims instead: import of the judge, and a record of 100 layers and 10,000 steps.
+`--judge` measures the aims instead: import of the judge, and a record of 100 layers, 10,000 steps.
 """
 
 import argparse
@@ -32,10 +32,10 @@ ENGINES = {
 }
 POLICIES = {
     "default": None,
-    "medians": """
+    "quantiles": """
 apiVersion: gradgate/v1
 kind: TrainingHealthPolicy
-metadata: {id: medians, revision: 1, owner: benchmarks}
+metadata: {id: quantiles, revision: 1, owner: benchmarks}
 rules:
   - {id: norm, signal: variable.norm, aggregate: {fn: quantile, q: 0.99},
      expect: {op: "<", value: 9}}

@@ -1,5 +1,7 @@
 """The first offence against brute force: ask the whole rule anew after every step."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from pydantic import TypeAdapter
 from gradgate.contracts.policy import Aggregate, Compare
 from gradgate.gate.aggregates import accumulator
 from gradgate.gate.compare import holds
+from gradgate.gate.since import since
 
 RULES = [
     ("sum", {}),
@@ -124,3 +127,28 @@ def test_the_excerpt_shows_also_what_is_outside_the_window(make, training):
     finding = make.finding(training, "variable.norm", "max", "<", 5, window={"skip_first": 10})
     assert finding.first_offence.step == 10
     assert finding.first_offence.excerpt[0].step == 0
+
+
+def test_where_the_search_is_given_up_the_verdict_says_so(make, training, monkeypatch):
+    """Of medians of losses that rise, in no memory and after one look."""
+    monkeypatch.setattr("gradgate.gate.offences.since", partial(since, kept=0, looks=1))
+    training.loss[:] = np.linspace(0.1, 1, 300)
+    aggregate = {"portion": 0.1}
+    rule = make.rule("loss", "tail_median", "<", 0.5, aggregate=aggregate, id="asked")
+    verdict = make.verdict(training, rule)
+    (finding,) = verdict.findings
+    assert finding.first_offence.at_the_latest
+    assert finding.first_offence.step >= 140
+    assert f"for good from step {finding.first_offence.step} on, or from an earlier one" in (
+        finding.message
+    )
+    assert verdict.document()["findings"][0]["first_offence"]["at_the_latest"] is True
+    monkeypatch.undo()
+    (finding,) = make.verdict(training, rule).findings
+    # The median of p samples' last tenth is below 0.5 while 0.1 + 0.9 * 0.95 p / 299 is: p = 140.
+    assert (finding.first_offence.step, finding.first_offence.at_the_latest) == (140, False)
+    assert "or from an earlier one" not in finding.message
+    assert (
+        "at_the_latest"
+        not in make.verdict(training, rule).document()["findings"][0]["first_offence"]
+    )

@@ -79,11 +79,14 @@ class ColumnSearch:
         if self.is_done:
             return False
         if self._excerpts:
+            undecided: list[Stretch] = []  # none: an excerpt holds all that its stretch asks for
             for stretch, excerpts in self._excerpts:  # the latest first
-                found, _ = self._search.search(stretch, excerpts)
+                found, left = self._search.search(stretch, excerpts)
+                undecided = left + undecided
                 if found:
                     self.found, self._open = found, []
                     break
+            self._open += undecided
             self._excerpts = []
         else:
             found, undecided = self._search.search(

@@ -109,6 +109,8 @@ class Selection:
     def merge(self, later: "Selection") -> None:
         """Takes in what was seen of later samples in the same pass."""
         self._counts += later._counts
+        self._first = np.minimum(self._first, later._first)
+        self._last = np.maximum(self._last, later._last)
         for mine, theirs in zip(self._taken, later._taken, strict=True):
             mine.extend(theirs)
         self._next = np.minimum(self._next, later._next)
@@ -143,12 +145,17 @@ class Selection:
         self._shift = _shifts(self._width, self._bins)
         self._taken: list[list[tuple[Ints, Keys]]] = [[] for _ in self._wanted]
         self._next = np.full(self._floor.shape, LAST)
+        self._first, self._last = self._width.copy(), np.zeros_like(self._width)
 
     def _count(self, number: int, above: Keys, is_left: Bools) -> None:
         columns = above.shape[1]
         place = (above >> self._shift[number]).astype(np.int64) + self._bins * np.arange(columns)
         counts = np.bincount(place[is_left], minlength=self._bins * columns)
         self._counts[number] += counts.reshape(columns, self._bins)
+        first = np.where(is_left, above, LAST).min(axis=0)
+        last = np.where(is_left, above, np.uint64(0)).max(axis=0)
+        self._first[number] = np.minimum(self._first[number], first)
+        self._last[number] = np.maximum(self._last[number], last)
 
     def _take_in(self, number: int, keys: Keys, is_left: Bools) -> None:
         top = self._floor[number] + self._width[number]
@@ -159,7 +166,10 @@ class Selection:
         self._taken[number].append((columns, keys[rows, columns]))
 
     def _narrow(self) -> None:
-        """Goes on with the bin that holds the sample looked for."""
+        """Goes on with the bin that holds the sample looked for, as far as samples reach.
+
+        So one value that many samples share is soon alone.
+        """
         if (self._counts.sum(axis=-1) != self._inside).any():
             raise ValueError(_CHANGED)
         up_to = np.cumsum(self._counts, axis=-1)
@@ -169,7 +179,9 @@ class Selection:
         self._inside = inside
         begin = place[..., 0].astype(np.uint64) << self._shift
         one = np.uint64(1)
-        self._width = np.minimum((one << self._shift) - one, self._width - begin)
+        end = np.minimum(begin + ((one << self._shift) - one), self._last)
+        begin = np.maximum(begin, self._first)
+        self._width = end - begin
         self._floor = self._floor + begin
 
     def _finish(self) -> None:
