@@ -21,8 +21,8 @@ _SAMPLED_SINCE = (
     "data_zero_fraction",
     "cosine",
 )
-_ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction")
-_NAN_IS_ABSENT = {"update_ratio", "cosine", "global_cosine", "dead_fraction", "saturated_fraction"}
+_ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction", "spread")
+_NAN_IS_ABSENT = {"update_ratio", "cosine", "global_cosine", *_ACTIVATIONS[1:]}
 
 
 class SummaryBuilder:
@@ -165,6 +165,7 @@ class SummaryBuilder:
                 zero_fraction=columns["zero_fraction"][i] or SeriesSummary(),
                 dead_fraction=columns["dead_fraction"][i],
                 saturated_fraction=columns["saturated_fraction"][i],
+                spread=columns["spread"][i],
             )
             for i, layer in enumerate(self._layers)
         )

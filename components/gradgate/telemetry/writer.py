@@ -30,8 +30,9 @@ from gradgate.contracts import (
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.concatenate import Layout, concatenate, layout
 from gradgate.telemetry.durable import sweep_temporaries, sync_folder, write_durably
+from gradgate.telemetry.epochs import Epochs
 from gradgate.telemetry.parts import PARTS, Parts
-from gradgate.telemetry.resume import Checkpoint, ResumeFolder, Training
+from gradgate.telemetry.resume import RESUME, Checkpoint, ResumeFolder, Training
 from gradgate.telemetry.summarize import SummaryBuilder
 
 CARD, SUMMARY, MANIFEST, OPTIMIZERS = "model.json", "summary.json", "manifest.json", "optimizers"
@@ -104,6 +105,7 @@ class RecordWriter:
             self._load()
         if not self.is_resumed:
             self._folder.remove()
+        self._epochs = Epochs(self.directory / RESUME)
 
     @classmethod
     def resume(cls, directory: str | os.PathLike[str]) -> "RecordWriter":
@@ -227,6 +229,10 @@ class RecordWriter:
         self._builder.add(batch)
         self._seconds = float(batch.seconds[-1])
 
+    def note_epoch(self, epoch: int, last_step: int, logs: Mapping[str, float]) -> None:
+        """Takes over what the training loop said at the end of an epoch, see `EpochSummary`."""
+        self._epochs.add(epoch, last_step, logs)
+
     def save_checkpoint(
         self, iterations: int, steps: int, state: Mapping[str, NDArray[Any]]
     ) -> None:
@@ -277,6 +283,7 @@ class RecordWriter:
         if not (self.is_resumed or self._parts.written):
             return 0.0  # nothing was ever begun here
         self._folder.forget_after(steps)
+        self._epochs.forget_from(steps)
         if self._parts.cut(steps):
             self._load()
         self._resumes.append(Resume(at_step=steps, reason=reason))
@@ -330,7 +337,7 @@ class RecordWriter:
                     constant_loss=constant_loss,
                     final_weight_nonfinite=final_weight_nonfinite,
                     final_weight_sha256=final_weight_sha256,
-                ),
+                ).model_copy(update={"epochs": self._epochs.all()}),
             )
             card = self._write(CARD, self._card)
         manifest = Manifest(

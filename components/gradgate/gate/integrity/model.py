@@ -17,6 +17,7 @@ from gradgate.contracts import (
     read_mark,
 )
 from gradgate.contracts.health import BoundModel
+from gradgate.gate.answers import NO_ANSWERS, Answers
 from gradgate.gate.integrity.tensor_bundle import TensorBundleError, TensorCount, count_weights
 
 
@@ -29,6 +30,7 @@ class ModelCheck:
         training_uid: What the model's mark says; None when it has no readable mark.
         weights: Float tensors that were counted; None when none could be.
         weights_problem: Why not; empty when they could.
+        answers: What it answered to a few examples.
         problems: What is wrong with the model, whatever the record says.
     """
 
@@ -36,6 +38,7 @@ class ModelCheck:
     training_uid: str | None = None
     weights: tuple[TensorCount, ...] | None = None
     weights_problem: str = ""
+    answers: Answers = NO_ANSWERS
     problems: tuple[IntegrityCheck, ...] = ()
 
 
