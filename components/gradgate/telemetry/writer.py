@@ -334,10 +334,11 @@ class RecordWriter:
                 self._builder.build(
                     loss_measured=self._card.loss_measured,
                     loss_scale_skips=loss_scale_skips,
+                    epochs=self._epochs.all(),
                     constant_loss=constant_loss,
                     final_weight_nonfinite=final_weight_nonfinite,
                     final_weight_sha256=final_weight_sha256,
-                ).model_copy(update={"epochs": self._epochs.all()}),
+                ),
             )
             card = self._write(CARD, self._card)
         manifest = Manifest(
