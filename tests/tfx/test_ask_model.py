@@ -96,7 +96,7 @@ def test_without_an_answer_it_says_why(saved, examples, function, files, said):
 
 def test_a_model_or_examples_that_cannot_be_read_are_told(saved, examples, tmp_path):
     model = saved("sound", lambda x: {"y": x})
-    (tmp_path / "broken").write_bytes(b"no records")
+    (tmp_path / "broken").write_bytes(b"no records" * 20)
     assert "examples could not be read: " in ask_model(model, [tmp_path / "broken"]).problem
     assert "examples could not be read: File" in ask_model(model, [tmp_path / "none"]).problem
     missing = ask_model(tmp_path / "nothing", [examples["plain"]])
