@@ -1,5 +1,6 @@
 """`gradgate check`: judges one training by its record."""
 
+import errno
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,8 @@ from gradgate.contracts import Policy, Verdict, Waivers
 from gradgate.contracts.times import instant
 from gradgate.gate import PolicyError, check_model, judge, load_waivers, read_waivers
 from gradgate.gate.render import FORMATS
+from gradgate.gate.render.clean import clean_text
+from gradgate.telemetry.durable import write_durably
 
 
 def check(
@@ -105,11 +108,20 @@ def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:
         typer.echo(text, nl=not text.endswith("\n"))
     else:
         try:
-            out.write_text(text, encoding="utf-8")
+            _write_whole(out, text.encode("utf-8"))
         except OSError as error:
             typer.echo(f"cannot write --out {out}: {error.strerror}", err=True)
-            raise typer.Exit(Exit.USAGE) from error
-        typer.echo(f"{verdict.headline}\nwritten to {out}", err=True)
+            is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+            raise typer.Exit(Exit.CANNOT_JUDGE if is_full else Exit.USAGE) from error
+        typer.echo(f"{clean_text(verdict.headline)}\nwritten to {out}", err=True)
+
+
+def _write_whole(out: Path, data: bytes) -> None:
+    """Writes a file that is whole or as it was; a device or a pipe as it can."""
+    if out.exists() and not out.is_file():
+        out.write_bytes(data)
+    else:
+        write_durably(out.resolve(), data)
 
 
 def _rfc3339(text: str) -> str:

@@ -11,6 +11,7 @@ from gradgate.contracts import Verdict
 from gradgate.gate.read_verdict import VERDICT, VerdictError, read_verdict
 from gradgate.gate.render import explain as explain_verdict
 from gradgate.gate.render import render
+from gradgate.gate.render.clean import clean_text
 
 
 def explain(
@@ -48,6 +49,8 @@ def explain(
         document = _newest(verdict) or read_verdict(verdict)
     except VerdictError as error:
         refuse(f"cannot explain: {error}", Exit.CANNOT_JUDGE)
+    except OSError as error:
+        refuse(f"cannot explain: {verdict}: {error.strerror}", Exit.CANNOT_JUDGE)
     if output_format is not Format.text:
         typer.echo(render(document, output_format.value), nl=False)
         return
@@ -66,7 +69,7 @@ def _newest(folder: Path) -> Verdict | None:
         try:
             verdict = read_verdict(file)
         except VerdictError as error:
-            typer.echo(f"left out: {error}", err=True)
+            typer.echo(clean_text(f"left out: {error}"), err=True)
         else:
             found.append((verdict.as_of, file, verdict))
     if not found:

@@ -36,7 +36,10 @@ def model_beside(record: Path) -> Path | None:
     """The model of the same execution, where TFX put both: `<node>/<output>/<execution>`."""
     record = record.absolute()
     beside = record.parent.parent / "model" / record.name / "Format-Serving"
-    return beside if beside.is_dir() else None
+    try:
+        return beside if beside.is_dir() else None
+    except OSError:  # the record's own error says it
+        return None
 
 
 def finished_at(evidence: Evidence | RecordProblem) -> str:

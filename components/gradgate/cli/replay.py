@@ -15,6 +15,7 @@ from gradgate.cli.history import Past, find_past
 from gradgate.cli.read import evidence_of, finished_at, model_beside, policy_of
 from gradgate.contracts import Policy, Verdict
 from gradgate.gate import check_model, judge
+from gradgate.gate.render.clean import clean_text
 
 _RANKS = {"ok": 0, "warn": 1, "block": 2}
 
@@ -54,7 +55,7 @@ def replay(
     except ValueError as error:
         refuse(f"cannot replay: {error}", Exit.CANNOT_JUDGE)
     for line in unread:
-        typer.echo(f"left out: {line}", err=True)
+        typer.echo(clean_text(f"left out: {line}"), err=True)
     past = past[-last:] if last else past
     answers, by_rule = (
         [],

@@ -98,11 +98,12 @@ def _failed(code: str, message: str) -> IntegrityCheck:
 def _weights(
     root: Path,
 ) -> tuple[tuple[TensorCount, ...] | None, str, tuple[IntegrityCheck, ...]]:
-    if not (root / "variables").exists():
-        return None, "the model has no variables/ directory, so it has no weights to look at", ()
     try:
+        if not (root / "variables").exists():
+            text = "the model has no variables/ directory, so it has no weights to look at"
+            return None, text, ()
         floats = count_weights(root).floats
-    except TensorBundleError as error:
+    except (TensorBundleError, OSError) as error:
         return None, str(error), (_failed("I-MODEL-WEIGHTS", str(error)),)
     if not floats:
         return None, "the model holds no float tensor, so there is nothing to look at", ()

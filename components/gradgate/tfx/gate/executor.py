@@ -61,7 +61,7 @@ class Executor(base_executor.BaseExecutor):
             waivers=exec_properties.get("waivers"),
         )
         _write_blessing(artifact_utils.get_single_instance(output_dict["blessing"]), verdict, model)
-        _log.info("gradgate: %s", verdict.headline)
+        _log.info("gradgate: %s", clean_text(verdict.headline))
         for record in input_dict.get("gradient_health", []):
             publish_verdict(
                 Path(record.uri), Path(artifact_utils.get_single_uri(output_dict["verdict"]))
