@@ -113,6 +113,7 @@ def create_pipeline(
         evaluator_blessing=evaluator.outputs["blessing"],
         policy=config.policy_file.read_text(encoding="utf-8"),
         waivers=waivers.read_text(encoding="utf-8") if waivers else None,
+        baselines=str(workspace.baselines),
     ).with_id(GATE)
     pusher = VerifyingPusher(
         model=model,

@@ -114,7 +114,7 @@ def test_records_are_found_wherever_they_lie_and_however_damaged(call, tmp_path)
     os.mkfifo(tmp_path / "runs" / "pipe" / "manifest.json")
     os.mkfifo(tmp_path / "runs" / "pipe" / "verdict.json")
     document = json.loads(call("replay", "runs", "runs/resume/..", "--format", "json").stdout)
-    assert document["total"] == 12
+    assert document["total"] == 13
     would_be = {one["record"]: one for one in document["records"]}
     assert would_be["runs/healthy/record"]["headline"].startswith("BLOCK T-UNFINALIZED")
     assert would_be["runs/vanishing/record"]["headline"].startswith("BLOCK T-CORRUPT")

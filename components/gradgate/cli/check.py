@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gradgate.cli.exits import Exit, exit_status
+from gradgate.cli.exits import Exit, exit_status, refuse
 from gradgate.cli.formats import Format
-from gradgate.cli.read import evidence_of, model_beside, policy_of
+from gradgate.cli.read import baselines_of, evidence_of, model_beside, policy_of
 from gradgate.contracts import Policy, Verdict, Waivers
 from gradgate.contracts.times import instant
 from gradgate.gate import PolicyError, check_model, judge, load_waivers, read_waivers
@@ -32,6 +32,18 @@ def check(
     ] = None,
     waivers: Annotated[
         Path | None, typer.Option(help="File of waivers for that policy. Default: none.")
+    ] = None,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of this pipeline's baselines, for rules that compare. Default: none."
+        ),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="auto: the last ones before the judgement; none; or the id of one, once or more."
+        ),
     ] = None,
     policy_sha256: Annotated[
         str | None, typer.Option(help="Digest that the policy must have. Default: any.")
@@ -69,6 +81,8 @@ def check(
     gradgate check record --training-only --format sarif --out gradgate.sarif
 
     gradgate check record --policy strict.yaml --waivers waivers.yaml
+
+    gradgate check record --policy strict.yaml --baselines baselines/ranker
     """
     judged_at = _now() if as_of is None else _rfc3339(as_of)
     rules = policy_of(policy, otherwise="cannot judge")
@@ -81,6 +95,8 @@ def check(
             " judge the training alone",
             err=True,
         )
+    only = _only(baseline or ["auto"], baselines, rules)
+    earlier = baselines_of(baselines, rules, evidence, judged_at, only=only)
     verdict = judge(
         rules,
         evidence,
@@ -89,9 +105,24 @@ def check(
         training_only=training_only,
         waivers=excused,
         pinned_policy=policy_sha256,
+        baselines=earlier,
     )
     _write(verdict, output_format, out)
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
+
+
+def _only(wanted: list[str], folder: Path | None, policy: Policy) -> list[str] | None:
+    """The ids of the baselines to compare with; None for the last ones, empty for none."""
+    if len(wanted) > 1 and {"auto", "none"} & set(wanted):
+        refuse("--baseline is auto, none, or ids: not several of these", Exit.USAGE)
+    if folder is None and wanted not in (["auto"], ["none"]):
+        refuse("--baseline needs the folder that holds it: name it by --baselines", Exit.USAGE)
+    if folder is not None and not folder.is_dir():
+        text = f"--baselines {folder}: there is no such folder; make it before the first training"
+        refuse(text, Exit.USAGE)
+    if folder is None and policy.compares and policy.baseline.on_absent != "absolute_only":
+        typer.echo("some rules compare with baselines: name their folder by --baselines", err=True)
+    return None if wanted == ["auto"] else [one for one in wanted if one != "none"]
 
 
 def _read_waivers(path: Path, policy: Policy) -> Waivers:

@@ -11,6 +11,7 @@ from gradgate.gate.expectation import EXPECTATION, Expectation, load_expectation
 
 RECORD: Final = "record"
 MODEL: Final = "model"
+BASELINES: Final = "baselines"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,11 +20,13 @@ class Fixture:
 
     Attributes:
         model: The exported model; None where the training alone is judged.
+        baselines: Verdicts of earlier trainings; None for none.
     """
 
     name: str
     record: Path
     model: Path | None
+    baselines: Path | None
     expectation: Expectation
 
 
@@ -64,10 +67,11 @@ def _fixture(folder: Path) -> Fixture:
         raise ValueError(
             f"{error}. Say there what is expected, such as `decision: block`."
         ) from error
-    model = folder / MODEL
+    model, baselines = folder / MODEL, folder / BASELINES
     return Fixture(
         name=folder.name or folder.resolve().name,
         record=folder / RECORD,
         model=model if model.exists() else None,
+        baselines=baselines if baselines.exists() else None,
         expectation=load_expectation(text, source=str(path)),
     )

@@ -1,11 +1,20 @@
-"""Policies, records and models as the command line names them."""
+"""Policies, records, models and baselines as the command line names them."""
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from gradgate.cli.exits import Exit, refuse
 from gradgate.contracts import Policy
-from gradgate.gate import Evidence, PolicyError, RecordProblem, load_policy, read_policy
+from gradgate.gate import (
+    Baselines,
+    Evidence,
+    PolicyError,
+    RecordProblem,
+    load_policy,
+    read_baselines,
+    read_policy,
+)
 from gradgate.telemetry.reader import RecordError, open_record
 
 
@@ -30,6 +39,29 @@ def evidence_of(record: Path) -> Evidence | RecordProblem:
         return Evidence.of(open_record(record))
     except RecordError as error:
         return RecordProblem(code=error.code, message=error.message)
+
+
+def baselines_of(
+    folder: Path | None,
+    policy: Policy,
+    evidence: Evidence | RecordProblem,
+    as_of: str,
+    *,
+    only: Sequence[str] | None = None,
+) -> Baselines:
+    """Returns what rules that compare are compared with.
+
+    Args:
+        folder: Of the pipeline's baselines; None for none.
+        policy: Says how many.
+        evidence: Of the training that is judged.
+        as_of: RFC 3339 time of the judgement.
+        only: Ids of verdicts, instead of the last ones before the judgement.
+    """
+    if isinstance(evidence, RecordProblem):
+        return Baselines()
+    uid = evidence.manifest.training_uid
+    return read_baselines(folder, policy, training_uid=uid, as_of=as_of, only=only)
 
 
 def model_beside(record: Path) -> Path | None:

@@ -10,7 +10,7 @@ from gradgate.cli.columns import in_columns
 from gradgate.cli.exits import Exit, refuse
 from gradgate.cli.fixtures import Fixture, find_fixtures
 from gradgate.cli.formats import Listing
-from gradgate.cli.read import evidence_of, finished_at, policy_of
+from gradgate.cli.read import baselines_of, evidence_of, finished_at, policy_of
 from gradgate.contracts import Policy
 from gradgate.gate import check_model, judge
 
@@ -33,9 +33,9 @@ def run_fixtures(
     """Test a policy on fixtures: does it decide each of them as is expected?
 
     A fixture is a folder with a `record` of a training, its `model` if the model is to be judged
-    too, and an `expect.yaml` with the decision, the rules and checks that fail, and the first
-    offence. Exits with 0 if the policy decides all as expected, with 13 if it does not, and with
-    12 if a fixture cannot be used.
+    too, the `baselines` that it is compared with, and an `expect.yaml` with the decision, the rules
+    and checks that fail, and the first offence. Exits with 0 if the policy decides all as expected,
+    with 13 if it does not, and with 12 if a fixture cannot be used.
 
     [bold]Examples[/bold]
 
@@ -66,12 +66,14 @@ def run_fixtures(
 
 def _tested(policy: Policy, fixture: Fixture) -> dict[str, Any]:
     evidence = evidence_of(fixture.record)
+    as_of = finished_at(evidence)
     verdict = judge(
         policy,
         evidence,
         model=None if fixture.model is None else check_model(fixture.model),
-        as_of=finished_at(evidence),
+        as_of=as_of,
         training_only=fixture.model is None,
+        baselines=baselines_of(fixture.baselines, policy, evidence, as_of),
     )
     return {
         "fixture": fixture.name,

@@ -87,6 +87,7 @@ def _around(finding: Finding) -> str:
 def _again(verdict: Verdict) -> str:
     lines = ["to judge again", f"  {view.reproduce(verdict)}"]
     names = {"Model", "Record", "Policy", "Policy digest", "Waivers digest", "Verdict"}
+    names |= {"Baselines", "Anchor"}
     lines += [
         f"  {name.lower():<14} {text}" for name, text in view.inputs(verdict) if name in names
     ]

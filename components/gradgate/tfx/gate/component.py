@@ -23,6 +23,7 @@ class GradientGateSpec(ComponentSpec):
         "policy": ExecutionParameter(type=str),
         "waivers": ExecutionParameter(type=str, optional=True),
         "policy_sha256": ExecutionParameter(type=str, optional=True),
+        "baselines": ExecutionParameter(type=str, optional=True),
         "gate_version": ExecutionParameter(type=str),
         "run_nonce": ExecutionParameter(type=str),
         "signing_key": ExecutionParameter(type=str),
@@ -60,6 +61,9 @@ class GradientGate(base_component.BaseComponent):
             policy that was changed after its review judges nothing.
         waivers: The text of the waivers of that policy, not their path; None for none.
         infra_blessing: An InfraValidator's, if there is one.
+        baselines: Folder, where the gate runs, of this pipeline's healthy verdicts: what rules with
+            `compare` compare with. The gate reads it, and adds each healthy verdict. None: such
+            rules have nothing to compare with.
         run_nonce: Differs from run to run, so that the gate is never answered from TFX's cache:
             a policy may have changed its meaning with a new version. None takes the pipeline's
             run id, which LocalDagRunner fills in.
@@ -84,6 +88,7 @@ class GradientGate(base_component.BaseComponent):
         policy: str,
         waivers: str | None = None,
         policy_sha256: str | None = None,
+        baselines: str | RuntimeParameter | None = None,
         evaluator_blessing: BaseChannel | None = None,
         infra_blessing: BaseChannel | None = None,
         run_nonce: str | RuntimeParameter | None = None,
@@ -105,6 +110,7 @@ class GradientGate(base_component.BaseComponent):
             policy=policy,
             waivers=waivers,
             policy_sha256=policy_sha256,
+            baselines=baselines,
             gate_version=gradgate.__version__,
             run_nonce=run_nonce or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
             signing_key=signing_key,

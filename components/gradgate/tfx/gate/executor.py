@@ -16,7 +16,9 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
-from gradgate.contracts import Verdict
+from gradgate.contracts import Policy, Verdict
+from gradgate.gate.baseline.baselines import Baselines
+from gradgate.gate.baseline.folder import keep_baseline, read_baselines, why_no_baseline
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.integrity.model import check_model
 from gradgate.gate.judge import judge
@@ -62,6 +64,7 @@ class Executor(base_executor.BaseExecutor):
         )
         _write_blessing(artifact_utils.get_single_instance(output_dict["blessing"]), verdict, model)
         _log.info("gradgate: %s", clean_text(verdict.headline))
+        _keep(verdict, exec_properties)
         for record in input_dict.get("gradient_health", []):
             publish_verdict(
                 Path(record.uri), Path(artifact_utils.get_single_uri(output_dict["verdict"]))
@@ -81,15 +84,38 @@ def _judge(inputs: _Artifacts, model: Artifact, properties: dict[str, Any]) -> V
         waivers = None if text is None else load_waivers(text, policy)
     except PolicyError as error:
         return blocked_verdict(error.code, str(error), as_of=as_of, model=found)
+    evidence = _evidence(inputs)
     return judge(
         policy,
-        _evidence(inputs),
+        evidence,
         model=found,
         others=other_blessings(inputs, model=model, require_evaluator=policy.require_evaluator),
         as_of=as_of,
         waivers=waivers,
         pinned_policy=properties.get("policy_sha256"),
+        baselines=_baselines(policy, evidence, as_of, properties),
     )
+
+
+def _baselines(
+    policy: Policy, evidence: Evidence | RecordProblem, as_of: str, given: dict[str, Any]
+) -> Baselines:
+    folder = given.get("baselines")
+    if not folder or isinstance(evidence, RecordProblem):
+        return Baselines()
+    uid = evidence.manifest.training_uid
+    return read_baselines(Path(folder), policy, training_uid=uid, as_of=as_of)
+
+
+def _keep(verdict: Verdict, given: dict[str, Any]) -> None:
+    """Keeps a healthy verdict for later trainings; what cannot be kept changes no decision."""
+    folder = given.get("baselines")
+    if not folder or why_no_baseline(verdict):
+        return
+    try:
+        keep_baseline(Path(folder), verdict)
+    except OSError:
+        _log.exception("gradgate: this verdict could not be kept as a baseline in %s", folder)
 
 
 def _signed(verdict: Verdict, given: dict[str, Any]) -> tuple[Verdict, bytes | None]:
