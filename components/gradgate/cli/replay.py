@@ -12,8 +12,8 @@ from gradgate.cli.columns import in_columns
 from gradgate.cli.exits import Exit, refuse
 from gradgate.cli.formats import Listing
 from gradgate.cli.history import Past, find_past
-from gradgate.cli.read import evidence_of, finished_at, model_beside, policy_of
-from gradgate.contracts import Policy, Verdict
+from gradgate.cli.read import evidence_of, finished_at, model_beside, policy_of, waivers_of
+from gradgate.contracts import Policy, Verdict, Waivers
 from gradgate.gate import check_model, judge
 
 _RANKS = {"ok": 0, "warn": 1, "block": 2}
@@ -27,6 +27,9 @@ def replay(
     policy: Annotated[
         Path | None, typer.Option(help="The new policy. Default: the one that gradgate ships.")
     ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option(help="File of waivers for that policy. Default: none.")
+    ] = None,
     last: Annotated[
         int | None, typer.Option(min=1, help="Only so many, the newest. Default: all.")
     ] = None,
@@ -37,18 +40,21 @@ def replay(
     """Judge trainings of the past by a new policy: what would it have decided?
 
     Finds every health record below the folders, and the verdicts that were given on them, and says
-    what would change. Each is judged as of the time its training ended, together with the model
-    beside it where TFX kept one, else alone; what is in shadow as if it were enforced. Blesses
-    nothing and changes nothing. Exits with 0
-    whatever would change, and with 12 if there is no record.
+    what would change. Each is judged as of the time its training ended, so by the waivers that
+    were in force then, together with the model beside it where TFX kept one, else alone; what is
+    in shadow as if it were enforced. Blesses nothing and changes nothing. Exits with 0 whatever
+    would change, and with 12 if there is no record.
 
     [bold]Examples[/bold]
 
     gradgate replay workspace/artifacts --policy strict.yaml
 
     gradgate replay /records --policy strict.yaml --last 40 --format json
+
+    gradgate replay /records --policy strict.yaml --waivers waivers.yaml
     """
     rules = policy_of(policy)
+    excused = waivers_of(waivers, rules)
     try:
         past, unread = find_past(folders)
     except ValueError as error:
@@ -61,7 +67,7 @@ def replay(
         collections.defaultdict[str, dict[str, int]](lambda: {"blocks": 0, "warns": 0}),
     )
     for one in past:
-        verdict = _judged(rules, one.record)
+        verdict = _judged(rules, excused, one.record)
         answers.append(_answer(one, verdict))
         for finding in (*verdict.findings, *verdict.shadow_findings):
             if finding.level != "ok":
@@ -73,7 +79,7 @@ def replay(
         typer.echo("\n".join(_text(document)))
 
 
-def _judged(policy: Policy, record: Path) -> Verdict:
+def _judged(policy: Policy, waivers: Waivers | None, record: Path) -> Verdict:
     evidence, model = evidence_of(record), model_beside(record)
     return judge(
         policy,
@@ -81,6 +87,7 @@ def _judged(policy: Policy, record: Path) -> Verdict:
         model=None if model is None else check_model(model),
         as_of=finished_at(evidence),
         training_only=model is None,
+        waivers=waivers,
     )
 
 
