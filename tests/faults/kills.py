@@ -411,6 +411,7 @@ SCENARIOS = {
     "stalled": stalled,
 }
 
+
 def main() -> None:
     base = Path(sys.argv[1])
     parts, found = Parts(base), {}

@@ -1,6 +1,7 @@
 """`gradgate check`: judges one training by its record."""
 
 import errno
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -9,17 +10,29 @@ import typer
 
 from gradgate.cli.exits import Exit, exit_status, refuse
 from gradgate.cli.formats import Format
-from gradgate.cli.read import baselines_of, evidence_of, model_beside, policy_of
-from gradgate.contracts import Policy, Verdict, Waivers
+from gradgate.cli.mlflow_record import MIRROR, MIRROR_MESSAGE, RunRecord, record_of_run
+from gradgate.cli.read import baselines_of, evidence_of, model_beside, policy_of, waivers_of
+from gradgate.contracts import Policy, Verdict
 from gradgate.contracts.times import instant
-from gradgate.gate import PolicyError, check_model, judge, load_waivers, read_waivers
+from gradgate.gate import check_model, judge
 from gradgate.gate.render import FORMATS
 from gradgate.gate.render.clean import clean_text
+from gradgate.gate.verdicts import also_warned
 from gradgate.telemetry.durable import write_durably
 
 
 def check(
-    record: Annotated[Path, typer.Argument(help="Directory of the health record.")],
+    record: Annotated[
+        Path | None, typer.Argument(help="Directory of the health record.", show_default=False)
+    ] = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option(help="Instead of a directory: the MLflow run of the training. Needs MLflow."),
+    ] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Where that run is. Default: MLFLOW_TRACKING_URI.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, max=60, help="Seconds to wait for MLflow.")] = 30,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -83,30 +96,38 @@ def check(
     gradgate check record --policy strict.yaml --waivers waivers.yaml
 
     gradgate check record --policy strict.yaml --baselines baselines/ranker
+    gradgate check --run-id 8c1f0e --tracking-uri http://mlflow:5000
     """
     judged_at = _now() if as_of is None else _rfc3339(as_of)
+    if (record is None) == (run_id is None):
+        refuse("name either the directory of a record, or a run by --run-id", Exit.USAGE)
     rules = policy_of(policy, otherwise="cannot judge")
-    excused = None if waivers is None else _read_waivers(waivers, rules)
-    evidence = evidence_of(record)
-    folder = None if training_only else model or model_beside(record)
-    if folder is None and not training_only:
-        typer.echo(
-            "no model lies beside the record: name it by --model, or give --training-only to"
-            " judge the training alone",
-            err=True,
-        )
+    excused = waivers_of(waivers, rules, otherwise="cannot judge")
     only = _only(baseline or ["auto"], baselines, rules)
-    earlier = baselines_of(baselines, rules, evidence, judged_at, only=only)
-    verdict = judge(
-        rules,
-        evidence,
-        model=None if folder is None else check_model(folder),
-        as_of=judged_at,
-        training_only=training_only,
-        waivers=excused,
-        pinned_policy=policy_sha256,
-        baselines=earlier,
-    )
+    with _opened(record, run_id, tracking_uri, timeout) as found:
+        alone = training_only or found.is_copy
+        folder = None if alone else model or (found.record and model_beside(found.record))
+        if found.is_copy:
+            typer.echo(f"{MIRROR_MESSAGE}. No model is looked at.", err=True)
+        elif folder is None and not alone and found.record is not None:
+            typer.echo(
+                "no model lies beside the record: name it by --model, or give --training-only to"
+                " judge the training alone",
+                err=True,
+            )
+        earlier = baselines_of(baselines, rules, found.evidence, judged_at, only=only)
+        verdict = judge(
+            rules,
+            found.evidence,
+            model=None if folder is None else check_model(folder),
+            as_of=judged_at,
+            training_only=alone,
+            waivers=excused,
+            pinned_policy=policy_sha256,
+            baselines=earlier,
+        )
+    if found.is_copy:
+        verdict = also_warned(verdict, MIRROR, MIRROR_MESSAGE)
     _write(verdict, output_format, out)
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
 
@@ -125,12 +146,13 @@ def _only(wanted: list[str], folder: Path | None, policy: Policy) -> list[str] |
     return None if wanted == ["auto"] else [one for one in wanted if one != "none"]
 
 
-def _read_waivers(path: Path, policy: Policy) -> Waivers:
-    try:
-        return load_waivers(read_waivers(path), policy, source=str(path))
-    except PolicyError as error:
-        typer.echo(f"cannot judge: {error}", err=True)
-        raise typer.Exit(Exit.BAD_POLICY) from error
+def _opened(
+    record: Path | None, run_id: str | None, tracking_uri: str | None, timeout: float
+) -> AbstractContextManager[RunRecord]:
+    if record is not None:
+        return nullcontext(RunRecord(evidence=evidence_of(record), record=record))
+    assert run_id is not None, "one of them was given"
+    return record_of_run(run_id, tracking_uri, seconds=timeout)
 
 
 def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:

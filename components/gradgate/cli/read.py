@@ -5,15 +5,17 @@ from importlib import resources
 from pathlib import Path
 
 from gradgate.cli.exits import Exit, refuse
-from gradgate.contracts import Policy
+from gradgate.contracts import Policy, Waivers
 from gradgate.gate import (
     Baselines,
     Evidence,
     PolicyError,
     RecordProblem,
     load_policy,
+    load_waivers,
     read_baselines,
     read_policy,
+    read_waivers,
 )
 from gradgate.telemetry.reader import RecordError, open_record
 
@@ -30,6 +32,22 @@ def policy_of(path: Path | None, *, otherwise: str = "cannot use the policy") ->
             return load_policy(shipped.read_bytes(), source="the default policy")
         return load_policy(read_policy(path), source=str(path))
     except (PolicyError, OSError) as error:
+        refuse(f"{otherwise}: {error}", Exit.BAD_POLICY)
+
+
+def waivers_of(
+    path: Path | None, policy: Policy, *, otherwise: str = "cannot use the waivers"
+) -> Waivers | None:
+    """Returns the waivers of a file, None for none; ends the command if they are none of a policy.
+
+    Raises:
+        typer.Exit: With status 13 if they are missing or wrong; what is wrong was said.
+    """
+    if path is None:
+        return None
+    try:
+        return load_waivers(read_waivers(path), policy, source=str(path))
+    except PolicyError as error:
         refuse(f"{otherwise}: {error}", Exit.BAD_POLICY)
 
 

@@ -19,8 +19,9 @@ from gradgate.cli.read import (
     finished_at,
     model_beside,
     policy_of,
+    waivers_of,
 )
-from gradgate.contracts import Policy, Verdict
+from gradgate.contracts import Policy, Verdict, Waivers
 from gradgate.gate import RecordProblem, check_model, judge
 from gradgate.gate.baseline.folder import last_among, why_no_baseline
 from gradgate.gate.render.clean import clean_text
@@ -37,6 +38,9 @@ def replay(
     policy: Annotated[
         Path | None, typer.Option(help="The new policy. Default: the one that gradgate ships.")
     ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option(help="File of waivers for that policy. Default: none.")
+    ] = None,
     baselines: Annotated[
         Path | None, typer.Option(help="Folder that holds the anchor of the policy. Default: none.")
     ] = None,
@@ -50,18 +54,22 @@ def replay(
     """Judge trainings of the past by a new policy: what would it have decided?
 
     Finds every health record below the folders, and the verdicts that were given on them, and says
-    what would change. Each is judged as of the time its training ended, together with the model
-    beside it where TFX kept one, else alone; what is in shadow as if it were enforced. Rules that
-    compare do so with those before it that would have been healthy. Blesses nothing and changes
-    nothing. Exits with 0 whatever would change, and with 12 if there is no record.
+    what would change. Each is judged as of the time its training ended, so by the waivers that
+    were in force then, together with the model beside it where TFX kept one, else alone; what is
+    in shadow as if it were enforced. Rules that compare do so with those before it that would have
+    been healthy. Blesses nothing and changes nothing. Exits with 0 whatever would change, and with
+    12 if there is no record.
 
     [bold]Examples[/bold]
 
     gradgate replay workspace/artifacts --policy strict.yaml
 
     gradgate replay /records --policy strict.yaml --last 40 --format json
+
+    gradgate replay /records --policy strict.yaml --waivers waivers.yaml
     """
     rules = policy_of(policy)
+    excused = waivers_of(waivers, rules)
     try:
         past, unread = find_past(folders)
     except ValueError as error:
@@ -75,7 +83,7 @@ def replay(
     )
     healthy: list[Verdict] = []
     for one in past:
-        verdict = _judged(rules, one.record, healthy, baselines)
+        verdict = _judged(rules, excused, one.record, healthy, baselines)
         healthy += _as_enforced(verdict)
         answers.append(_answer(one, verdict))
         for finding in (*verdict.findings, *verdict.shadow_findings):
@@ -89,7 +97,11 @@ def replay(
 
 
 def _judged(
-    policy: Policy, record: Path, healthy: Sequence[Verdict], folder: Path | None
+    policy: Policy,
+    waivers: Waivers | None,
+    record: Path,
+    healthy: Sequence[Verdict],
+    folder: Path | None,
 ) -> Verdict:
     evidence, model = evidence_of(record), model_beside(record)
     as_of = finished_at(evidence)
@@ -103,6 +115,7 @@ def _judged(
         as_of=as_of,
         training_only=model is None,
         baselines=dataclasses.replace(kept, last=last),
+        waivers=waivers,
     )
 
 

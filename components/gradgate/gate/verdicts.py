@@ -126,6 +126,21 @@ def also_failed(verdict: Verdict, code: str, message: str) -> Verdict:
     ).sealed()
 
 
+def also_warned(verdict: Verdict, code: str, message: str) -> Verdict:
+    """Returns a verdict with one warning more; it is never milder, and its findings stay.
+
+    Args:
+        verdict: Of the judge.
+        code: Of the fail-closed table.
+        message: What to know and what to do.
+    """
+    check = IntegrityCheck(code=code, status="warn", message=message)
+    changes: dict[str, object] = {"integrity": (*verdict.integrity, check)}
+    if verdict.decision == "ok":
+        changes |= {"decision": "warn", "headline": f"WARN {code}: {message}"}
+    return verdict.model_copy(update=changes).sealed()
+
+
 def subject_of(model: ModelCheck | None, manifest: Manifest | None) -> Subject:
     """What is judged: the model by its bytes, the training by its uid."""
     tree = model.tree if model else None
