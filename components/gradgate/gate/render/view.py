@@ -1,5 +1,6 @@
 """What every form of a report shows, in words: so that they all say the same."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -287,11 +288,21 @@ def _baselines(verdict: Verdict, role: str) -> str:
     )
 
 
-def reproduce(verdict: Verdict) -> str:
-    """The command that gives this verdict again, from the named inputs."""
-    model = "--model MODEL" if verdict.subject.model_digest else "--training-only"
-    waivers = " --waivers WAIVERS" if verdict.inputs.waivers_sha256 else ""
-    baselines = " --baselines BASELINES" if verdict.inputs.baselines else ""
-    return (
-        f"gradgate check RECORD {model} --policy POLICY{waivers}{baselines} --as-of {verdict.as_of}"
-    )
+def reproduce(verdict: Verdict, places: Mapping[str, str] | None = None) -> str:
+    """The command that gives this verdict again, from the named inputs.
+
+    Args:
+        verdict: The verdict.
+        places: Where RECORD, MODEL, POLICY and WAIVERS lie, as far as that is known; what is not
+            is for the reader to put in.
+    """
+
+    def at(name: str) -> str:
+        place = (places or {}).get(name)
+        return name if place is None else shlex.quote(place)
+
+    model = f"--model {at('MODEL')}" if verdict.subject.model_digest else "--training-only"
+    waivers = f" --waivers {at('WAIVERS')}" if verdict.inputs.waivers_sha256 else ""
+    baselines = f" --baselines {at('BASELINES')}" if verdict.inputs.baselines else ""
+    given = f"{model} --policy {at('POLICY')}{waivers}{baselines} --as-of {verdict.as_of}"
+    return f"gradgate check {at('RECORD')} {given}"

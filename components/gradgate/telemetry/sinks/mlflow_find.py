@@ -133,7 +133,9 @@ class _Search:
             run = client.get_run(self._run_id)
         except MlflowException as error:
             if error.error_code in _UNKNOWN:
-                raise self._problem(f"is not there at {self._uri}; give the run's id") from error
+                raise self._problem(
+                    f"is not there at {self._uri}; give the id that stands on the run's page"
+                ) from error
             raise
         if run.info.lifecycle_stage != "active":
             raise self._problem("was deleted")
