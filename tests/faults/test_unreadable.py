@@ -33,9 +33,7 @@ def test_each_operation_of_check_fails_once(call, released, trouble):
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EACCES, errno.EINTR], ids=errno.errorcode.get)
-def test_each_operation_of_a_judgement_fails_once(
-    released, verdict_on, trouble, not_milder, error
-):
+def test_each_operation_of_a_judgement_fails_once(released, verdict_on, trouble, not_milder, error):
     clean = verdict_on(released.record, released.model, released.policy)
     assert (clean.decision, clean.blessed) == ("ok", True)
     for disturbed in trouble.each(error):

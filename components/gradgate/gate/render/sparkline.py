@@ -102,9 +102,10 @@ def _is_bad(sample: Sample) -> bool:
 def _limit_of(finding: Finding) -> float | None:
     """The limit that single samples are compared with, if there is one."""
     source = finding.aggregate
-    if source.get("fn") in _OF_SAMPLES:
+    fn = str(source.get("fn"))
+    if fn in _OF_SAMPLES:
         source = finding.expect
-    elif source.get("fn") != "persistence":
+    elif fn != "persistence":
         return None
     value = source.get("value")
     return float(value) if isinstance(value, int | float) else None
