@@ -1,7 +1,7 @@
 """Kills what writes a record, a verdict or a push, at every one of its file operations.
 
-Usage: kills.py FOLDER [SCENARIO...]. Each attempt is a fork of this process that is killed by -9
-when it begins an operation of a certain number, for every number there is, and then at random
+Usage: kills.py FOLDER [SCENARIO...]. Each attempt is a fork of this process that is killed
+(kill -9) when it begins an operation of a certain number, for every number there is, and then at random
 moments. After each kill whoever comes next must find what is promised. Prints as JSON, for each
 scenario, how often what was found, or the error. Run by test_kills.py.
 """
@@ -19,6 +19,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
+
+import fuzz
 
 from gradgate.cli import app
 from gradgate.contracts import Verdict, bind_tree, mark_and_bind
@@ -372,6 +374,41 @@ def stalled(folder: Path, parts: "Parts") -> Tally:
     return tally
 
 
+def arrow(folder: Path, parts: "Parts") -> Tally:
+    """Bytes that are no Parquet, with the digest of their own: Arrow itself may die of them.
+
+    Who writes a record can write such a part. Then the process dies, and there is no verdict.
+    """
+    tally = Tally()
+    name = "parts/00000.parquet"
+    whole = {
+        str(path.relative_to(parts.record)): path.read_bytes()
+        for path in sorted(parts.record.rglob("*.*"))
+    }
+    for number in range(100):
+        draw = random.Random(f"{SEED} {number}")
+        changed = fuzz.mutate_bytes(whole[name], draw, [whole[name]])
+        place, out = folder / f"record-{number}", folder / f"verdict-{number}.json"
+        for file, data in fuzz.sealed({**whole, name: changed}).items():
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
+            (place / file).write_bytes(data)
+
+        def judge_it(place: Path = place, out: Path = out) -> None:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            found = parts.judge(place, parts.model)
+            write_durably(out, dict(report_files(found, policy=""))["verdict.json"])
+
+        pid = os.fork()
+        if not pid:
+            _be(judge_it)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert code <= 0, code
+        assert out.exists() == (code == 0)
+        tally["died" if code else read_verdict(out).decision] += 1
+        shutil.rmtree(place)
+    return tally
+
+
 class Parts:
     """What the scenarios need, made by the test: a model, a record, a policy, a verdict."""
 
@@ -409,6 +446,7 @@ SCENARIOS = {
     "together": together,
     "memory": memory,
     "stalled": stalled,
+    "arrow": arrow,
 }
 
 

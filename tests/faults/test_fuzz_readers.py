@@ -17,7 +17,7 @@ from gradgate.gate.read_verdict import VerdictError, read_verdict
 from gradgate.telemetry.reader import RecordError, open_record
 
 SEED = 4
-CASES = {"policy": 500, "waivers": 700, "record": 700, "verdict": 350}  # some 10 s each
+CASES = {"policy": 300, "waivers": 500, "record": 400, "verdict": 600}  # some 5 s each
 MOST_BYTES = 200_000_000
 
 

@@ -76,5 +76,11 @@ def test_a_gate_with_too_little_memory_blesses_nothing(run):
     assert found["clean"] < 14
 
 
+def test_bytes_that_kill_arrow_leave_no_verdict(run):
+    found = run("arrow")
+    assert sum(found.values()) == 100
+    assert found["block"] > 30
+
+
 def test_a_writer_that_was_stopped_for_a_while_writes_on(run):
     assert run("stalled")["stopped"] > 5

@@ -106,7 +106,7 @@ class Parts:
         self.damage = ""
         if self.end > steps:
             part = self.written[-1]
-            table = pq.read_table(io.BytesIO((self._record / part.path).read_bytes()))
+            table = pq.ParquetFile(pa.BufferReader((self._record / part.path).read_bytes())).read()
             table = table.slice(0, steps - part.first_step)
             self.written[-1] = self._write(part.path, table)
         return True
@@ -142,7 +142,7 @@ def read_part(
     """
     expected = None
     try:
-        file = pq.ParquetFile(io.BytesIO(data))
+        file = pq.ParquetFile(pa.BufferReader(data))
         _refuse_bomb(file.metadata, most_rows, max(variables * HISTOGRAM_BINS, activations))
         known = [name for name in file.schema_arrow.names if name in SCHEMA.names]
         for rows in file.iter_batches(batch_size=_ROWS, columns=known):

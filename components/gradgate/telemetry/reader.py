@@ -5,7 +5,6 @@ fail-closed table, never a traceback and never a shorter record.
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -182,7 +181,7 @@ def _unfinished(folder: Path) -> str:
     for path in sorted((folder / PARTS).glob("*.parquet"), reverse=True):
         try:
             data = read_plain(path, most=_MAX_DOCUMENT)
-            steps = pq.read_table(io.BytesIO(data), columns=["step"]).column("step")
+            steps = pq.ParquetFile(pa.BufferReader(data)).read(columns=["step"]).column("step")
             last = f"the last step on disk is {steps[-1].as_py()}"
             break
         except (OSError, ValueError, IndexError, KeyError, pa.ArrowException):

@@ -104,9 +104,10 @@ def _limit_of(finding: Finding) -> float | None:
     if finding.compare:
         return _limit_against(finding)
     source = finding.aggregate
-    if source.get("fn") in _OF_SAMPLES:
+    fn = str(source.get("fn"))
+    if fn in _OF_SAMPLES:
         source = finding.expect
-    elif source.get("fn") != "persistence":
+    elif fn != "persistence":
         return None
     value = source.get("value")
     return float(value) if isinstance(value, int | float) else None
