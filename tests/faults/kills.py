@@ -1,9 +1,9 @@
 """Kills what writes a record, a verdict or a push, at every one of its file operations.
 
 Usage: kills.py FOLDER [SCENARIO...]. Each attempt is a fork of this process that is killed
-(kill -9) when it begins an operation of a certain number, for every number there is, and then at random
-moments. After each kill whoever comes next must find what is promised. Prints as JSON, for each
-scenario, how often what was found, or the error. Run by test_kills.py.
+(kill -9) when it begins an operation of a certain number, for every number there is, and then at
+random moments. After each kill whoever comes next must find what is promised. Prints as JSON, for
+each scenario, how often what was found, or the error. Run by test_kills.py.
 """
 
 import collections
