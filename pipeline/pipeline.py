@@ -118,6 +118,7 @@ def create_pipeline(
         model=model,
         gradient_health=trainer.outputs["gradient_health"],
         evaluator_blessing=evaluator.outputs["blessing"],
+        examples=examples,
         policy=config.policy_file.read_text(encoding="utf-8"),
         waivers=waivers.read_text(encoding="utf-8") if waivers else None,
         baselines=str(workspace.baselines),

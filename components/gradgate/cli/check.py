@@ -1,6 +1,8 @@
 """`gradgate check`: judges one training by its record."""
 
+import dataclasses
 import errno
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +17,8 @@ from gradgate.cli.read import baselines_of, evidence_of, model_beside, policy_of
 from gradgate.contracts import Policy, Verdict
 from gradgate.contracts.times import instant
 from gradgate.gate import check_model, judge
+from gradgate.gate.answers import are_wanted
+from gradgate.gate.integrity.model import ModelCheck
 from gradgate.gate.render import FORMATS
 from gradgate.gate.render.clean import clean_text
 from gradgate.gate.verdicts import also_warned
@@ -38,6 +42,13 @@ def check(
         typer.Option(
             help="The exported SavedModel. Default: the one beside the record in a TFX pipeline"
             " root."
+        ),
+    ] = None,
+    examples: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="TFRecord file of examples to ask the model with, once or more, for rules on its"
+            " answers. Needs TensorFlow."
         ),
     ] = None,
     policy: Annotated[
@@ -119,7 +130,7 @@ def check(
         verdict = judge(
             rules,
             found.evidence,
-            model=None if folder is None else check_model(folder),
+            model=None if folder is None else _looked_at(folder, rules, examples or []),
             as_of=judged_at,
             training_only=alone,
             waivers=excused,
@@ -144,6 +155,15 @@ def _only(wanted: list[str], folder: Path | None, policy: Policy) -> list[str] |
     if folder is None and policy.compares and policy.baseline.on_absent != "absolute_only":
         typer.echo("some rules compare with baselines: name their folder by --baselines", err=True)
     return None if wanted == ["auto"] else [one for one in wanted if one != "none"]
+
+
+def _looked_at(folder: Path, policy: Policy, examples: Sequence[Path]) -> ModelCheck:
+    found = check_model(folder)
+    if examples and are_wanted(policy):
+        from gradgate.tfx.gate.ask_model import ask_model
+
+        found = dataclasses.replace(found, answers=ask_model(folder, examples))
+    return found
 
 
 def _opened(

@@ -4,6 +4,7 @@ A model that fails the policy is an answer, not an error: the execution succeeds
 says no, and the Pusher does not push. `Do` raises only when it cannot write.
 """
 
+import dataclasses
 import logging
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +18,7 @@ from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
 from gradgate.contracts import Policy, Verdict
+from gradgate.gate.answers import are_wanted
 from gradgate.gate.baseline.baselines import Baselines
 from gradgate.gate.baseline.folder import keep_baseline, read_baselines, why_no_baseline
 from gradgate.gate.evidence import Evidence, RecordProblem
@@ -31,6 +33,8 @@ from gradgate.signing import VERDICT_ENVELOPE, SigningError, load_signer, sign_v
 from gradgate.telemetry.durable import write_durably
 from gradgate.telemetry.reader import RecordError, open_record
 from gradgate.telemetry.sinks.mlflow import publish_verdict
+from gradgate.tfx.gate.ask_model import ask_model
+from gradgate.tfx.gate.example_files import example_files
 from gradgate.tfx.gate.other_blessings import other_blessings
 from gradgate.tfx.gate.report_files import report_files
 
@@ -84,6 +88,9 @@ def _judge(inputs: _Artifacts, model: Artifact, properties: dict[str, Any]) -> V
         waivers = None if text is None else load_waivers(text, policy)
     except PolicyError as error:
         return blocked_verdict(error.code, str(error), as_of=as_of, model=found)
+    if are_wanted(policy) and inputs.get("examples"):
+        answers = ask_model(_serving_dir(model), example_files(inputs["examples"]))
+        found = dataclasses.replace(found, answers=answers)
     evidence = _evidence(inputs)
     return judge(
         policy,
