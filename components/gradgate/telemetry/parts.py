@@ -145,7 +145,8 @@ def read_part(
         file = pq.ParquetFile(pa.BufferReader(data))
         _refuse_bomb(file.metadata, most_rows, max(variables * HISTOGRAM_BINS, activations))
         known = [name for name in file.schema_arrow.names if name in SCHEMA.names]
-        for rows in file.iter_batches(batch_size=_ROWS, columns=known):
+        # Without threads: one that is still there when a short command ends can take it down.
+        for rows in file.iter_batches(batch_size=_ROWS, columns=known, use_threads=False):
             batch = from_table(pa.Table.from_batches([rows]), variables, activations)
             first = int(batch.step[0]) if expected is None else expected
             if (batch.step != range(first, first + len(batch))).any():

@@ -181,7 +181,8 @@ def _unfinished(folder: Path) -> str:
     for path in sorted((folder / PARTS).glob("*.parquet"), reverse=True):
         try:
             data = read_plain(path, most=_MAX_DOCUMENT)
-            steps = pq.ParquetFile(pa.BufferReader(data)).read(columns=["step"]).column("step")
+            file = pq.ParquetFile(pa.BufferReader(data))
+            steps = file.read(columns=["step"], use_threads=False).column("step")
             last = f"the last step on disk is {steps[-1].as_py()}"
             break
         except (OSError, ValueError, IndexError, KeyError, pa.ArrowException):
