@@ -427,7 +427,7 @@ MUTANTS = (
         "            run_nonce=run_nonce or RuntimeParameter("
         "name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),\n",
         '            run_nonce=run_nonce or "always the same",\n',
-        "tfx/test_components.py::TestGate",
+        "tfx/test_components.py::TestGradientGate",
         needs_tfx=True,
     ),
     # --- Writing ---------------------------------------------------------------------------------
