@@ -7,6 +7,7 @@ each scenario, how often what was found, or the error. Run by test_kills.py.
 """
 
 import collections
+import gc
 import json
 import os
 import random
@@ -94,7 +95,9 @@ def _be(work: Callable[[], object]) -> NoReturn:
         os._exit(code)
 
 
-def each_kill(work: Callable[[Path], object], folder: Path) -> Iterator[tuple[Path, bool]]:
+def each_kill(
+    work: Callable[[Path], object], folder: Path, *, moments: int = RANDOM_KILLS
+) -> Iterator[tuple[Path, bool]]:
     """Yields the folder of each attempt, and whether it came to its end."""
     number, is_over = 0, False
     begin = time.monotonic()
@@ -105,7 +108,7 @@ def each_kill(work: Callable[[Path], object], folder: Path) -> Iterator[tuple[Pa
         yield place, is_over
     took = (time.monotonic() - begin) / number
     draw = random.Random(SEED)
-    for number in range(RANDOM_KILLS):
+    for number in range(moments):
         place = folder / f"moment-{number}"
         yield place, attempt(lambda place=place: work(place), after=draw.uniform(0, 1.5 * took))
 
@@ -136,7 +139,7 @@ def record(folder: Path, parts: "Parts") -> Tally:
         )
 
     clean = None
-    for place, is_over in each_kill(train, folder):
+    for place, is_over in each_kill(train, folder, moments=10):
         verdict = parts.judge(place / "record", place / "model")
         is_whole = verdict.decision == "ok"
         if is_over and not is_whole:
@@ -238,7 +241,7 @@ def pushing(folder: Path, parts: "Parts") -> Tally:
         )
         assert done.pushed, done.reason
 
-    for place, is_over in each_kill(push_it, folder):
+    for place, is_over in each_kill(push_it, folder, moments=10):
         names = [path.name for path in place.iterdir()] if place.exists() else []
         versions = [name for name in names if name.isdigit()]
         for name in versions:
@@ -385,7 +388,7 @@ def arrow(folder: Path, parts: "Parts") -> Tally:
         str(path.relative_to(parts.record)): path.read_bytes()
         for path in sorted(parts.record.rglob("*.*"))
     }
-    for number in range(100):
+    for number in range(50):
         draw = random.Random(f"{SEED} {number}")
         changed = fuzz.mutate_bytes(whole[name], draw, [whole[name]])
         place, out = folder / f"record-{number}", folder / f"verdict-{number}.json"
@@ -453,6 +456,8 @@ SCENARIOS = {
 def main() -> None:
     base = Path(sys.argv[1])
     parts, found = Parts(base), {}
+    gc.freeze()  # a fork that collects garbage copies every page it looks at
+    gc.disable()
     for name in sys.argv[2:] or SCENARIOS:
         scene, begin = base / f"of-{name}", time.process_time()
         scene.mkdir()

@@ -26,12 +26,12 @@ def named(cell):
 
 def assert_there(root, tests):
     for test in tests:
-        file, name = test.split("::")
+        file, *names = re.split(r"::|\[", test.removesuffix("]"))
         tree = ast.parse((root / "tests" / file).read_text(encoding="utf-8"))
         defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
         defined |= {t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets
                     if isinstance(t, ast.Name)}  # fmt: skip
-        assert name in defined, test
+        assert set(names) <= defined, test
 
 
 def test_every_row_of_the_matrix_names_tests_that_there_are(page, request):

@@ -236,10 +236,9 @@ MUTANTS = (
     _of(
         "a rule that broke can be waived",
         "gate/asking.py",
-        '            return self._unjudged("error", self._error)\n'
-        "        if self._measured is None",
-        "            self._unknown = self._error\n            return self._unknown_or_waived()\n"
-        "        if self._measured is None",
+        '            return self._unjudged("error", self._error)\n        if self._no_baseline',
+        '            return self._or_waived(self._unjudged("error", self._error))\n'
+        "        if self._no_baseline",
         "gate/test_waivers.py",
     ),
     _of(
@@ -353,7 +352,7 @@ MUTANTS = (
     ),
     _of(
         "the source is digested, and not the copy",
-        "tfx/pusher/verified_push.py",
+        "tfx/pusher/model_copy.py",
         "        return bind_tree(staging)\n",
         "        return bind_tree(model)\n",
         "tfx/test_verified_push.py",
@@ -427,7 +426,7 @@ MUTANTS = (
         "            run_nonce=run_nonce or RuntimeParameter("
         "name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),\n",
         '            run_nonce=run_nonce or "always the same",\n',
-        "tfx/test_components.py::TestGate",
+        "tfx/test_components.py::TestGradientGate",
         needs_tfx=True,
     ),
     # --- Writing ---------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def _failed(root: Path, *tests: str) -> str:
     )
     if done.returncode == 0:
         return ""
-    found = re.search(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) ([^ \[\n]+)", done.stdout, re.MULTILINE)
     if not found:
         raise RuntimeError(f"pytest ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return found[1].removeprefix("tests/")
