@@ -150,6 +150,31 @@ def test_a_number_that_nan_went_into_points_at_the_cause(value):
         ("variable.update_ratio", {"value": 1e-9, "is_low": True}, "raise the learning rate"),
         ("variable.weight_norm", {"value": 300}, "use weight decay"),
         ("variable.weight_norm", {"value": 0.1, "is_low": True}, "less weight decay"),
+        ("variable.weight_growth", {"value": 300}, "use weight decay"),
+        (
+            "variable.norm_share",
+            {"value": 0.995, "variable": "m/deep/kernel"},
+            "99.5% of the squared global norm comes from layer deep (sigmoid, glorot_uniform)",
+        ),
+        (
+            "activation.spread_ratio",
+            {"value": 30, "variable": "m/relu"},
+            "The outputs of layer m/relu spread 30 times as far as at the first look: add batch",
+        ),
+        ("epoch.overfit", {"value": 0.4}, "above the training loss by 40%: stop earlier"),
+        ("epoch.metric_swings", {"value": 0.4, "variable": "acc"}, "acc swings up and down"),
+        ("epoch.loss_agreement", {"variable": "acc"}, "The loss and acc do not move together"),
+        (
+            "weights.constant",
+            {"value": 1, "variable": "m/deep/kernel"},
+            "All weights of layer deep (sigmoid, glorot_uniform) are the same number",
+        ),
+        (
+            "answers.nonfinite",
+            {"value": 8, "variable": "output_0"},
+            "Output output_0 of the exported model gives NaN or infinity to real examples.",
+        ),
+        ("answers.constant", {"value": 1}, "An output of the exported model is the same for every"),
         ("gradient.direction_flip", {"value": 0.7}, "use Adam; then lower the learning rate"),
         ("gradient.cosine", {"value": -0.5, "is_low": True}, "then make the batch larger"),
         (

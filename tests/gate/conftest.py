@@ -11,6 +11,7 @@ import pytest
 
 from gradgate.contracts import (
     ActivationCard,
+    EpochSummary,
     Manifest,
     ModelCard,
     Policy,
@@ -28,7 +29,7 @@ SAMPLED = (
     "sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite", "weight_norm", "update_ratio",
     "global_cosine", "data_norm", "data_mean_abs", "data_max_abs", "data_zero_fraction",
 )  # fmt: skip
-LOOKED = ("looked", "dead_fraction", "saturated_fraction")
+LOOKED = ("looked", "dead_fraction", "saturated_fraction", "spread")
 
 
 class Training:
@@ -62,6 +63,7 @@ class Training:
         self.looked = self.sampled
         self.dead_fraction = np.tile(np.float32([0.1, np.nan]), (len(self.looked), 1))
         self.saturated_fraction = np.tile(np.float32([np.nan, 0.2]), (len(self.looked), 1))
+        self.spread = np.tile(np.float32([2.0, 0.5]), (len(self.looked), 1))
         self.card = ModelCard(
             model_name="toy",
             variables=tuple(
@@ -87,6 +89,14 @@ class Training:
         self.summary = Summary(
             steps=steps,
             constant_loss=0.7,
+            epochs=tuple(
+                EpochSummary(
+                    epoch=i,
+                    last_step=i * steps // 6,
+                    logs={"loss": 1 - i / 8, "acc": i / 8, "val_loss": 1 - i / 8},
+                )
+                for i in range(6)
+            ),
             clip_scale=SeriesSummary(count=steps, total=float(steps)),
             global_norm=SeriesSummary(count=steps, sketch=Sketch(bins={"0": steps})),
             variables=tuple(
@@ -159,6 +169,7 @@ class Training:
                     zero_fraction=self.dead_fraction[seen],
                     dead_fraction=self.dead_fraction[seen],
                     saturated_fraction=self.saturated_fraction[seen],
+                    spread=None if self.spread is None else self.spread[seen],
                 )
                 if seen.any()
                 else None,

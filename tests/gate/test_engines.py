@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradgate.contracts import canonical_json
-from gradgate.gate import Evidence, RecordProblem, judge, load_policy
+from gradgate.gate import Baselines, Evidence, RecordProblem, judge, load_policy
 from gradgate.gate.aggregates import CORES, accumulator
 from gradgate.gate.integrity.coverage import StepCount
+from gradgate.gate.since import since
 from gradgate.telemetry.reader import RecordError, open_record
 from gradgate.telemetry.writer import RecordWriter
 
@@ -130,6 +131,30 @@ def test_every_aggregate_and_signals_that_remember(beam, make, noisy, write, mon
     other, _ = judged(policy, record, engine=beam)
     assert one == other
     assert {finding.status for finding in verdict.findings} == {"pass", "fail"}
+
+
+def test_rules_that_compare_with_a_baseline(beam, make, noisy, write, monkeypatch):
+    """The first offence is then looked for between limits on the number itself."""
+    compared = {"min_samples": 1, "compare": {"to": "baseline", "as": "ratio"}}
+    policy = make.policy(
+        make.rule("variable.norm", "quantile", "<=", 2, aggregate={"q": 0.5}, **compared),
+        make.rule("loss", "tail_median", "<=", 2, **compared),
+        make.rule("variable.norm", "min", ">=", 0, min_samples=1),
+    )
+    was = make.Training(steps=300, every=5).replace(training_uid="earlier")
+    was.loss[:] = was.norms[:] = 0.01
+    as_of = "2026-11-23T05:45:00Z"
+    options = {"model": None, "training_only": True}
+    earlier = judge(policy, was.evidence(), as_of=as_of, **options)
+    options = {"baselines": Baselines(last=(earlier,))}
+    record = write(noisy)
+    one, verdict = judged(policy, record, **options)
+    assert [finding.status for finding in verdict.findings] == ["fail", "fail", "pass"]
+    assert all(finding.first_offence for finding in verdict.findings[:2])
+    assert judged(policy, record, engine=beam, **options)[0] == one
+    monkeypatch.setattr("gradgate.gate.case.accumulator", functools.partial(accumulator, kept=64))
+    monkeypatch.setattr("gradgate.gate.offences.since", functools.partial(since, kept=64))
+    assert judged(policy, record, **options)[0] == one
 
 
 def test_memory_of_any_size_changes_nothing(make, noisy, write, monkeypatch):

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from gradgate.contracts import Summary
+from gradgate.gate.answers import Answers, OutputCount
+from gradgate.gate.integrity.model import ModelCheck
+from gradgate.gate.integrity.tensor_bundle import TensorCount
 from gradgate.gate.signals import ALL, CATALOGUE, RANK, FactSignal, StepSignal, Unmeasured
 
 STEP_SIGNALS = [signal for signal in ALL if isinstance(signal, StepSignal)]
@@ -26,7 +29,7 @@ def spoil(training, value):
     """Puts a value into every measured array at step 150, which is sampled."""
     for name in ("loss", "norms", "global_norm", "clip_scale"):
         getattr(training, name)[150] = value
-    for name in ("mean_abs", "max_abs", "zero_fraction", "weight_norm", "update_ratio"):
+    for name in ("mean_abs", "max_abs", "zero_fraction", "weight_norm", "update_ratio", "spread"):
         getattr(training, name)[3] = value
     training.clipped[150] = True
 
@@ -92,6 +95,7 @@ def test_a_non_finite_number_is_seen(signal, training, bad):
 OPTIONAL = {
     "variable.update_ratio": "update_ratio",
     "variable.weight_norm": "weight_norm",
+    "variable.weight_growth": "weight_norm",
     "gradient.cosine": "global_cosine",
     "gradient.direction_flip": "global_cosine",
 }
@@ -118,6 +122,7 @@ def test_magnitudes_are_of_applied_steps_only(signal, training):
         "step.skipped",
         "activation.dead_fraction",  # a look at the activations needs no step
         "activation.saturated_fraction",
+        "activation.spread_ratio",
     }
     assert (150 in step) == (signal.name in of_all)
 
@@ -130,16 +135,47 @@ def test_indicators_are_zero_or_one(signal, training):
         assert set(np.unique(value)) <= {0.0, 1.0}
 
 
+# What the training itself says too; of the others only the model can tell.
+REPORTED = {
+    "weights.nonfinite", "variable.unused", "model.unused_fraction", "epoch.overfit",
+    "epoch.metric_swings", "epoch.loss_agreement", "loss_scale.skipped",
+}  # fmt: skip
+MODEL = ModelCheck(
+    tree=None,
+    weights=tuple(
+        TensorCount(
+            name=f"renamed/{path}",
+            key=path,
+            dtype="float32",
+            shape=(4, 8),
+            nonfinite=0,
+            sha256=f"sha256:of {path}",
+        )
+        for path in ("first/kernel", "first/bias", "head/kernel")
+    ),
+    answers=Answers(
+        outputs=(OutputCount(name="output_0", values=8, nonfinite=0, is_constant=False),),
+        problem="",
+        examples=8,
+    ),
+)
+
+
+UNKNOWN = "no model was given|no trainable variable|was not asked|0 epochs told"
+
+
 @every_fact
 def test_a_fact_has_a_value_a_column_or_says_why_not(signal, training):
-    facts = signal.facts(training.evidence(), None)
+    is_reported = signal.name in REPORTED
+    facts = signal.facts(training.evidence(), None if is_reported else MODEL)
     assert facts.value.shape == (len(facts.columns),)
     assert facts.value.dtype == np.float64
-    assert facts.evidence == "reported"
-    assert not facts.value.any()
+    assert facts.evidence == ("reported" if is_reported else "recomputed")
+    healthy = 1.0 if signal.name == "epoch.loss_agreement" else 0.0
+    np.testing.assert_allclose(facts.value, healthy)
     training.replace(variables=())
     training.summary = Summary()
-    with pytest.raises(Unmeasured, match=r"no model was given|names no trainable variable"):
+    with pytest.raises(Unmeasured, match=UNKNOWN):
         signal.facts(training.evidence(), None)
 
 

@@ -34,7 +34,9 @@ def rule_of(aggregate, expect):
 
 def found(rule, values, *, size, looks=1 << 20, **memory):
     """The rows since which the rule has not held, -1 where it holds; and the looks it took."""
-    search = since(rule, np.ones(values.shape[1], dtype=bool), looks=looks, **memory)
+    search = since(
+        rule.aggregate, rule.expect, np.ones(values.shape[1], dtype=bool), looks=looks, **memory
+    )
     looks = 0
     while looks == 0 or search.again():
         looks += 1
@@ -89,7 +91,7 @@ def test_a_search_that_is_given_up_says_so_and_is_never_too_early(
 ):
     rule = rule_of(aggregate, expect)
     columns = np.ones(2, dtype=bool)
-    search, looks = since(rule, columns, kept=0, looks=allowed), 0
+    search, looks = since(rule.aggregate, rule.expect, columns, kept=0, looks=allowed), 0
     while looks == 0 or search.again():
         looks += 1
         search.feed(Samples(step=np.arange(len(values)), value=values))

@@ -65,7 +65,7 @@ X = np.float32([[1, 0], [0, 1]])
 )
 def test_a_unit_that_is_0_on_all_examples_is_dead(layers):
     model = keras.Sequential([keras.Input((2,)), *layers])
-    probe, (zeros, dead, saturated) = _looks(model, X)
+    probe, (zeros, dead, saturated, _) = _looks(model, X)
     assert [card.activation for card in probe.cards] == ["relu"]
     _assert_equal(zeros, [6 / 8])
     _assert_equal(dead, [2 / 4])
@@ -74,7 +74,7 @@ def test_a_unit_that_is_0_on_all_examples_is_dead(layers):
 
 def test_before_8_looks_no_unit_is_called_dead():
     model = keras.Sequential([keras.Input((2,)), _dense(4, "relu", KERNEL)])
-    _, (zeros, dead, _) = _looks(model, X, times=LOOKS - 1)
+    _, (zeros, dead, _, _) = _looks(model, X, times=LOOKS - 1)
     _assert_equal(zeros, [6 / 8])
     _assert_equal(dead, [NAN])
 
@@ -84,9 +84,9 @@ def test_a_unit_that_lives_once_in_8_looks_is_not_dead():
     probe = ActivationProbe(model)
     probe.look(np.float32([[-1, 0], [-1, 0]]))  # z = [-1, 1, 0, 2]: units 1 and 3 live here
     for _ in range(LOOKS - 1):
-        _, dead, _ = probe.look(X)  # units 0 and 2 live here
+        _, dead, _, _ = probe.look(X)  # units 0 and 2 live here
     _assert_equal(dead, [0.0])
-    _, dead, _ = probe.look(X)  # the first look is out of the window
+    _, dead, _, _ = probe.look(X)  # the first look is out of the window
     _assert_equal(dead, [2 / 4])
 
 
@@ -101,7 +101,7 @@ def test_saturation_of_tanh_and_sigmoid_begins_at_3_and_5():
         ]
     )
     # |z| > 3 in 2 of 4; then, doubled, |z| > 5 in 3 of 4.
-    probe, (_, dead, saturated) = _looks(model, np.float32([[2.4, -2.6, 3.1, -3.2]] * 2))
+    probe, (_, dead, saturated, _) = _looks(model, np.float32([[2.4, -2.6, 3.1, -3.2]] * 2))
     assert [card.activation for card in probe.cards] == ["tanh", "sigmoid"]
     _assert_equal(saturated, [0.5, 0.75])
     _assert_equal(dead, [NAN, NAN])
@@ -109,7 +109,7 @@ def test_saturation_of_tanh_and_sigmoid_begins_at_3_and_5():
 
 def test_what_the_model_gives_out_is_confident_and_not_saturated():
     model = keras.Sequential([keras.Input((1,)), _dense(2, "sigmoid", 10.0)])
-    _, (zeros, _, saturated) = _looks(model, np.float32([[1]]))
+    _, (zeros, _, saturated, _) = _looks(model, np.float32([[1]]))
     _assert_equal(zeros, [0.0])
     _assert_equal(saturated, [NAN])
 
@@ -118,7 +118,7 @@ def test_activations_without_a_zero_side_have_no_dead_units():
     names = ["leaky_relu", "elu", "selu", "gelu", "silu"]
     layers = [_dense(2, name, 1.0) for name in names] + [L.LeakyReLU(), L.PReLU(), L.ELU()]
     model = keras.Sequential([keras.Input((2,)), *layers])
-    probe, (zeros, dead, saturated) = _looks(model, np.zeros((2, 2), np.float32))
+    probe, (zeros, dead, saturated, _) = _looks(model, np.zeros((2, 2), np.float32))
     assert [card.activation for card in probe.cards] == [*names, "leaky_relu", "prelu", "elu"]
     _assert_equal(zeros, [1.0] * 8)  # each of them maps 0 to 0
     _assert_equal(dead, [NAN] * 8)
@@ -131,7 +131,7 @@ def test_softmax_linear_unnamed_functions_and_recurrent_gates_are_left_out():
     x = L.Bidirectional(L.GRU(2))(x)
     x = L.Dense(2, lambda z: z + 1)(x)
     model = keras.Model(inputs, L.Softmax()(L.Dense(2, "softmax")(L.Dense(2)(x))))
-    probe, (zeros, _, _) = _looks(model, np.zeros((2, 3, 2), np.float32))
+    probe, (zeros, _, _, _) = _looks(model, np.zeros((2, 3, 2), np.float32))
     assert probe.cards == ()
     assert zeros.shape == (0,)
     assert sorted(probe.depths.values()) == [0, 1, 2, 3, 4, 5]
@@ -142,7 +142,7 @@ def test_a_layer_with_weights_that_is_called_twice_has_its_units_once():
     one, other = keras.Input((2,)), keras.Input((2,))
     model = keras.Model([one, other], L.Add()([shared(one), shared(other)]))
     # [1, 0] lets unit 0 live, [0, 1] unit 2: the other two are dead in both calls.
-    probe, (zeros, dead, _) = _looks(model, [X[:1], X[1:]])
+    probe, (zeros, dead, _, _) = _looks(model, [X[:1], X[1:]])
     assert [card.layer for card in probe.cards] == ["shared"]
     _assert_equal(zeros, [6 / 8])
     _assert_equal(dead, [2 / 4])
@@ -161,7 +161,7 @@ def test_a_relu_without_weights_stands_for_other_units_in_each_call():
 
     model = Twice()
     model(X)
-    _, (zeros, dead, _) = _looks(model, X)
+    _, (zeros, dead, _, _) = _looks(model, X)
     _assert_equal(zeros, [(6 + 4) / (8 + 4)])
     _assert_equal(dead, [(2 + 2) / (4 + 2)])
 
@@ -189,7 +189,7 @@ def test_layers_are_found_in_nested_and_subclassed_models():
 
     model = Outer()
     model({"x": X})
-    probe, (zeros, dead, saturated) = _looks(model, {"x": X})
+    probe, (zeros, dead, saturated, _) = _looks(model, {"x": X})
     assert _by_layer(probe, zeros) == {"outer/block/inner/dense": 0.75, "outer/dense": 0.0}
     assert _by_layer(probe, dead) == {"outer/block/inner/dense": 0.5}
     assert _by_layer(probe, saturated) == {"outer/dense": 1.0}
@@ -238,7 +238,7 @@ def test_what_runs_in_a_loop_on_the_device_is_not_told():
             return tf.while_loop(lambda i, _: i < 2, lambda i, x: (i + 1, self.dense(x)), [0, x])[1]
 
     model = keras.Sequential([keras.Input((2,)), Looping(), _dense(2, "relu", 1.0)])
-    probe, (zeros, dead, _) = _looks(model, X)
+    probe, (zeros, dead, _, _) = _looks(model, X)
     assert len(probe.cards) == 2
     _assert_equal(zeros, [NAN, 0.0])
     _assert_equal(dead, [NAN, 0.0])
@@ -249,7 +249,7 @@ def test_mixed_precision_is_counted_in_float32():
     model = keras.models.clone_model(
         model, clone_function=lambda layer: _with_policy(layer, "mixed_float16")
     )
-    _probe, (zeros, dead, _) = _looks(model, X)
+    _probe, (zeros, dead, _, _) = _looks(model, X)
     _assert_equal(zeros, [0.75, 0.0])
     _assert_equal(dead, [0.5, NAN])
 
@@ -429,3 +429,12 @@ def test_a_layer_that_the_training_never_called_is_not_built():
 def test_inputs_that_do_not_fit_are_given_up():
     model = keras.Sequential([keras.Input((2,)), L.Dense(1)])
     _gives_up(model, np.zeros((2, 3), np.float32), "ValueError")
+
+
+def test_the_spread_is_that_of_all_outputs_of_a_layer():
+    model = keras.Sequential([keras.Input([2]), keras.layers.Activation("relu")])
+    probe = ActivationProbe(model)
+    *_, spread = probe.look(np.float32([[-1, 3], [0, 9]]))  # outputs 0, 3, 0, 9: mean 3
+    np.testing.assert_allclose(spread, [np.sqrt((9 + 0 + 9 + 36) / 4)], rtol=1e-6)
+    *_, spread = probe.look(np.float32([[np.inf, 3], [0, 9]]))
+    assert spread.tolist() == [np.inf]

@@ -98,6 +98,22 @@ class ActivationSummary(Recorded):
     zero_fraction: SeriesSummary = Field(default_factory=SeriesSummary)
     dead_fraction: SeriesSummary | None = None
     saturated_fraction: SeriesSummary | None = None
+    spread: SeriesSummary | None = None
+
+
+class EpochSummary(Recorded):
+    """What the training loop said at the end of an epoch.
+
+    Attributes:
+        epoch: Its number, from 0.
+        last_step: The last step that was taken in it.
+        logs: What Keras hands to callbacks: `loss` and metrics as means over the epoch, those of
+            validation as `val_...`, and whatever else a callback added, such as `learning_rate`.
+    """
+
+    epoch: int
+    last_step: int
+    logs: dict[str, Number] = Field(default_factory=dict)
 
 
 class Summary(Recorded):
@@ -108,6 +124,7 @@ class Summary(Recorded):
         loss_scale: Of the steps; None without loss scaling.
         global_cosine: Between the gradients of two consecutive steps; None when not measured.
         activations: Of the layers of `ModelCard.activations`, in their order.
+        epochs: Of `model.fit`; empty in a loop of one's own, and in records of an older gradgate.
         constant_loss: Loss of the best constant predictor on the training labels that were seen
             (entropy of the label distribution, or variance of the labels); None when the loss
             function or the labels do not allow it.
@@ -129,4 +146,5 @@ class Summary(Recorded):
     global_cosine: SeriesSummary | None = None
     variables: tuple[VariableSummary, ...] = ()
     activations: tuple[ActivationSummary, ...] = ()
+    epochs: tuple[EpochSummary, ...] = ()
     constant_loss: float | None = None

@@ -20,6 +20,7 @@ class Symptom:
     Attributes:
         value: The aggregated signal that failed; None when it was not measured.
         is_low: Whether it failed by being too small.
+        is_relative: Whether it failed by being far from what earlier trainings measured.
         step: Where it was broken for good; None for what has no step.
         variable: Of the first offence, or the worst, or a layer; None for what concerns the run.
     """
@@ -27,6 +28,7 @@ class Symptom:
     signal: str
     value: float | None = None
     is_low: bool = False
+    is_relative: bool = False
     step: int | None = None
     variable: str | None = None
 
@@ -35,6 +37,12 @@ _Case = tuple[Symptom, ModelCard, Summary]
 _CONSEQUENCE: Final = (
     "This is a number that a NaN or an infinity went into: follow the rules on non-finite values"
     " first, and this one will speak again."
+)
+_CHANGED: Final = (
+    "Something is not as it was in the trainings that this one is compared with: see what changed"
+    " since in the data (the scale of a feature, missing values, their order), in the code, and in"
+    " the batch size, the learning rate and the loss. If the change was meant, begin anew: set"
+    " baseline.since in the policy, by a commit that somebody reviews."
 )
 
 
@@ -45,6 +53,8 @@ def prescribe(symptom: Symptom, *, card: ModelCard, summary: Summary) -> str:
         return ""
     if symptom.value is not None and not math.isfinite(symptom.value):
         return _CONSEQUENCE
+    if symptom.is_relative:
+        return _CHANGED
     return advice((symptom, card, summary))
 
 
@@ -292,6 +302,82 @@ def _saturated_units(case: _Case) -> str:
     )
 
 
+def _one_layer_rules(case: _Case) -> str:
+    symptom, card, _ = case
+    where = facts.layer_in_words(card, symptom.variable)
+    share = f"{symptom.value:.1%}" if symptom.value is not None else "Almost all"
+    return (
+        f"{share} of the squared global norm comes from {where}, so a clip by the global norm"
+        " scales every other layer down with it: clip that variable alone (AdaGC, or AGC), and"
+        f" look at its initialiser and its inputs; else {facts.lower_rate(card)}."
+    )
+
+
+def _drifting(case: _Case) -> str:
+    symptom, card, _ = case
+    where = facts.activation_in_words(card, symptom.variable)
+    ratio = f" {symptom.value:.2g} times" if symptom.value is not None else ""
+    return (
+        f"The outputs of {where} spread{ratio} as far as at the first look: add batch or layer"
+        f" normalisation, use weight decay, and {facts.lower_rate(card)}."
+    )
+
+
+def _overfit(case: _Case) -> str:
+    symptom, _, _ = case
+    gap = f" by {symptom.value:.0%}" if symptom.value is not None else ""
+    return (
+        f"The validation loss lies above the training loss{gap}: stop earlier, add data or"
+        " augmentation, dropout or weight decay, or make the model smaller. If it lies below, see"
+        " that both are of the same kind of data."
+    )
+
+
+def _oscillating_metric(case: _Case) -> str:
+    symptom, card, _ = case
+    adam = "" if facts.normalises(card) else "use Adam; then "
+    return (
+        f"{symptom.variable or 'A metric'} swings up and down from epoch to epoch:"
+        f" {adam}{facts.lower_rate(card)}; then reduce it on plateaus; then make the batch larger."
+    )
+
+
+def _disagreeing(case: _Case) -> str:
+    metric = case[0].variable or "the metric"
+    return (
+        f"The loss and {metric} do not move together: see that {metric} is computed of the same"
+        " outputs (logits or probabilities) and labels, and that the loss is what you mean to"
+        " lower."
+    )
+
+
+def _constant_weights(case: _Case) -> str:
+    symptom, card, _ = case
+    where = facts.layer_in_words(card, symptom.variable)
+    return (
+        f"All weights of {where} are the same number, so its units all compute the same thing:"
+        " initialise it at random (glorot_uniform, he_normal), and see that the loss depends on it."
+    )
+
+
+def _nonfinite_answers(case: _Case) -> str:
+    output = f"Output {case[0].variable}" if case[0].variable else "An output"
+    return (
+        f"{output} of the exported model gives NaN or infinity to real examples. If the weights"
+        " are finite, look at the export: missing values in the raw features, a log or a division"
+        " in the preprocessing that serving runs, float16 that overflows."
+    )
+
+
+def _constant_answers(case: _Case) -> str:
+    output = f"Output {case[0].variable}" if case[0].variable else "An output"
+    return (
+        f"{output} of the exported model is the same for every example. See that the serving"
+        " signature feeds the features it is given, by their names; if it does, the model learned"
+        " nothing: the rules on the loss say why."
+    )
+
+
 _ADVICE: Final[Mapping[str, Callable[[_Case], str]]] = {
     "loss": _not_learning,
     "loss.vs_constant": _not_learning,
@@ -321,4 +407,13 @@ _ADVICE: Final[Mapping[str, Callable[[_Case], str]]] = {
     "weights.nonfinite": _nonfinite_weights,
     "activation.dead_fraction": _dead_units,
     "activation.saturated_fraction": _saturated_units,
+    "activation.spread_ratio": _drifting,
+    "variable.norm_share": _one_layer_rules,
+    "variable.weight_growth": _weight_norm,
+    "epoch.overfit": _overfit,
+    "epoch.metric_swings": _oscillating_metric,
+    "epoch.loss_agreement": _disagreeing,
+    "weights.constant": _constant_weights,
+    "answers.nonfinite": _nonfinite_answers,
+    "answers.constant": _constant_answers,
 }

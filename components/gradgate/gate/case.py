@@ -1,6 +1,7 @@
 """One rule while it is asked: which columns and steps it looks at, and what it has seen so far."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 
@@ -9,6 +10,9 @@ import numpy as np
 from gradgate.contracts import Rule
 from gradgate.gate.aggregates import Accumulator, accumulator
 from gradgate.gate.aggregates.seen import Seen
+from gradgate.gate.baseline.raw_limits import raw_limits
+from gradgate.gate.baseline.relation import Relation
+from gradgate.gate.compare import Expected
 from gradgate.gate.evidence import Bools, Evidence, Float64s, Ints, StepBatch
 from gradgate.gate.globs import matches_any
 from gradgate.gate.integrity.model import ModelCheck
@@ -30,12 +34,32 @@ from gradgate.gate.wording import counted
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a rule saw: one value a column, float64 [k], each of so many samples, int64 [k]."""
+    """What a rule saw: one value a column, float64 [k], each of so many samples, int64 [k].
+
+    Attributes:
+        relation: What the values are compared with; None where the rule speaks of them alone.
+    """
 
     columns: tuple[Column, ...]
     value: Float64s
     samples: Ints
     evidence: EvidenceClass = "reported"
+    relation: Relation | None = None
+
+    @functools.cached_property
+    def compared(self) -> Float64s:
+        """What the rule expects something of, float64 [k]: the values, or how far they are off."""
+        return self.value if self.relation is None else self.relation.compared(self.value)
+
+    def against(self, relation: Relation, keep: Bools) -> "Measured":
+        """The columns to keep, compared with something."""
+        return Measured(
+            columns=tuple(itertools.compress(self.columns, keep)),
+            value=self.value[keep],
+            samples=self.samples[keep],
+            evidence=self.evidence,
+            relation=relation,
+        )
 
 
 class StepCase:
@@ -46,7 +70,10 @@ class StepCase:
         parts: Stretches of `columns` that are accumulated together: all at once, or one by one
             where each has samples of its own.
         seen: What is accumulated in this pass over the steps.
+        relation: What the columns are compared with; None where the rule speaks of them alone.
     """
+
+    relation: Relation | None = None
 
     def __init__(self, rule: Rule, signal: StepSignal, evidence: Evidence, *, stop: int) -> None:
         """Opens the case.
@@ -144,6 +171,19 @@ class StepCase:
             self._index = self._index[has]
             self._accumulators = list(itertools.compress(self._accumulators, has))
             self.parts = self._parts()
+
+    def relate(self, relation: Relation, keep: Bools) -> None:
+        """Keeps the columns that can be compared with something, after they were measured."""
+        self.relation = relation
+        self.columns = tuple(itertools.compress(self.columns, keep))
+        self._index = self._index[keep]
+        self.parts = self._parts()
+
+    def expected(self, part: slice) -> Expected:
+        """What is expected of the aggregates of some columns, also where these are compared."""
+        if self.relation is None:
+            return self.rule.expect
+        return raw_limits(self.rule.expect, self.relation, part)
 
     def _remedy(self, count: int) -> str:
         """What gives more samples: only those that are taken now and then can be asked for."""

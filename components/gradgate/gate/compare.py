@@ -3,6 +3,7 @@
 True only of a finite number, so NaN and infinity pass no comparison, whichever way it points.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,10 +28,28 @@ _WORDS: Final[Mapping[Comparison, str]] = {
 }
 
 
-def holds(expect: Compare | Between, values: Float64s) -> Bools:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What is expected where each column has limits of its own, float64 [k], both included.
+
+    Crossed where no number would do. Of a single column they are float64 [].
+    """
+
+    low: Float64s
+    high: Float64s
+
+    def of(self, column: int) -> "Limits":
+        """Those of one column."""
+        return Limits(low=self.low[column, ...], high=self.high[column, ...])
+
+
+Expected = Compare | Between | Limits
+
+
+def holds(expect: Expected, values: Float64s) -> Bools:
     """Whether each value is finite and as expected; same shape, bool."""
     finite = np.isfinite(values)
-    if isinstance(expect, Between):
+    if isinstance(expect, Between | Limits):
         return finite & (values >= expect.low) & (values <= expect.high)
     return finite & compare(values, expect.op, expect.value)
 

@@ -15,10 +15,10 @@ from typing import Final, Protocol
 import numpy as np
 
 from gradgate.contracts.aggregates import Improvement, TailMedian
-from gradgate.contracts.policy import Between, Compare
+from gradgate.contracts.policy import Between
 from gradgate.gate.aggregates.improvement import relative_fall
 from gradgate.gate.aggregates.medians import median_of, portion_of
-from gradgate.gate.compare import holds
+from gradgate.gate.compare import Expected, Limits, holds
 
 _PIECES: Final = 8
 _SLACK: Final = 2  # places by which rounding can move where a portion begins
@@ -91,7 +91,7 @@ class Samples(Protocol):
 class LastHold:
     """The search in one column, of a rule on medians of portions."""
 
-    def __init__(self, aggregate: Improvement | TailMedian, expect: Compare | Between) -> None:
+    def __init__(self, aggregate: Improvement | TailMedian, expect: Expected) -> None:
         self._portion = aggregate.portion
         self._is_improvement = isinstance(aggregate, Improvement)
         self._expect = expect
@@ -159,8 +159,8 @@ class LastHold:
     def _may_hold(self, bounds: Sequence[Interval]) -> bool:
         """Whether the rule could hold for medians within their bounds."""
         (low, high), expect = self._value(bounds), self._expect
-        if isinstance(expect, Between):
-            return low <= expect.high and high >= expect.low
+        if isinstance(expect, Between | Limits):
+            return bool(low <= expect.high and high >= expect.low)
         if expect.op == "==":
             return low <= expect.value <= high
         return low <= expect.value if expect.op in {"<", "<="} else high >= expect.value

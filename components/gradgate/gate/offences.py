@@ -88,7 +88,15 @@ class _Search:
         self._failed = failed
         columns = len(failed.columns)
         self._parts = [
-            (part, since(case.rule, failed.columns[part], of_columns=columns))
+            (
+                part,
+                since(
+                    case.rule.aggregate,
+                    case.expected(part),
+                    failed.columns[part],
+                    of_columns=columns,
+                ),
+            )
             for part in case.parts
         ]
         self._open = self._parts

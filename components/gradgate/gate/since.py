@@ -10,11 +10,11 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from gradgate.contracts.aggregates import Improvement, TailMedian
-from gradgate.contracts.policy import Rule
+from gradgate.contracts.aggregates import Aggregate, Improvement, TailMedian
 from gradgate.gate.aggregates.follow import follower
 from gradgate.gate.aggregates.kept import Thinned
 from gradgate.gate.aggregates.selection import KEPT
+from gradgate.gate.compare import Expected, Limits
 from gradgate.gate.evidence import Bools, Float64s, Ints
 from gradgate.gate.last_hold import LastHold, Stretch
 from gradgate.gate.rank_bounds import InMemory
@@ -46,7 +46,8 @@ class Since(Protocol):
 
 
 def since(
-    rule: Rule,
+    aggregate: Aggregate,
+    expect: Expected,
     columns: Bools,
     *,
     of_columns: int | None = None,
@@ -56,24 +57,25 @@ def since(
     """Returns a search at its beginning.
 
     Args:
-        rule: What must hold.
+        aggregate: Of the samples so far.
+        expect: What must hold of it.
         columns: bool [k], those that matter, since they failed.
         of_columns: Those of all searches of the rule, which share the memory of one; None where
             there are no others.
         kept: Numbers that the rule may keep in memory.
         looks: Passes over the steps that may be taken, at most, after the first.
     """
-    if isinstance(rule.aggregate, Improvement | TailMedian):
+    if isinstance(aggregate, Improvement | TailMedian):
         kept = kept * len(columns) // (of_columns or len(columns))
-        return _SinceByMedians(rule, rule.aggregate, columns, kept=kept, looks=looks)
-    return _SinceFollowed(rule, columns)
+        return _SinceByMedians(aggregate, expect, columns, kept=kept, looks=looks)
+    return _SinceFollowed(aggregate, expect, columns)
 
 
 class _SinceFollowed:
     """Knows after every sample whether the rule holds."""
 
-    def __init__(self, rule: Rule, columns: Bools) -> None:
-        self._follower = follower(rule.aggregate, rule.expect, columns=len(columns))
+    def __init__(self, aggregate: Aggregate, expect: Expected, columns: Bools) -> None:
+        self._follower = follower(aggregate, expect, columns=len(columns))
         self.step: Ints = np.full(len(columns), -1)
         self.value: Float64s = np.zeros(len(columns))
         self.is_bound: Bools = np.zeros(len(columns), dtype=bool)
@@ -102,8 +104,8 @@ class _SinceByMedians:
 
     def __init__(
         self,
-        rule: Rule,
         aggregate: Improvement | TailMedian,
+        expect: Expected,
         columns: Bools,
         *,
         kept: int,
@@ -113,7 +115,7 @@ class _SinceByMedians:
         self.step: Ints = np.full(width, -1)
         self.value: Float64s = np.zeros(width)
         self.is_bound: Bools = np.zeros(width, dtype=bool)
-        self._rule, self._aggregate, self._looks = rule, aggregate, looks
+        self._aggregate, self._expect, self._looks = aggregate, expect, looks
         self._columns = np.flatnonzero(columns).tolist()
         self._kept = kept
         self._some = Thinned(columns=width, rows=kept // width)
@@ -162,14 +164,18 @@ class _SinceByMedians:
         else:
             self._steps.clear()
 
+    def _expected(self, column: int) -> Expected:
+        """What must hold of one column."""
+        return self._expect.of(column) if isinstance(self._expect, Limits) else self._expect
+
     def _count(self, column: int) -> int:
         """Samples before the first that is not finite."""
         finite = int(self._finite[column])
         return self._some.count if finite < 0 else finite
 
     def _find_in_memory(self) -> None:
-        search = LastHold(self._aggregate, self._rule.expect)
         for column in self._columns if self._some.count else ():
+            search = LastHold(self._aggregate, self._expected(column))
             values = np.ascontiguousarray(self._some.all()[:, column])
             count, found = self._count(column), 0
             if count:
@@ -182,8 +188,8 @@ class _SinceByMedians:
     def _begin(self) -> None:
         for column in self._columns:
             self._searches[column] = ColumnSearch(
-                self._rule,
                 self._aggregate,
+                self._expected(column),
                 count=self._count(column),
                 some=self._some.all()[:, column],
                 least=float(self._some.least[column]),

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from gradgate.contracts.aggregates import Improvement, TailMedian
-from gradgate.contracts.policy import Rule
 from gradgate.gate.aggregates.keys import keys_of, values_of
+from gradgate.gate.compare import Expected
 from gradgate.gate.evidence import Float64s, Ints
 from gradgate.gate.last_hold import Interval, LastHold, Stretch, Window
 from gradgate.gate.rank_bounds import Excerpt, Excerpts, Histogram
@@ -32,8 +32,8 @@ class ColumnSearch:
 
     def __init__(
         self,
-        rule: Rule,
         aggregate: Improvement | TailMedian,
+        expect: Expected,
         *,
         count: int,
         some: Float64s,
@@ -44,8 +44,8 @@ class ColumnSearch:
         """Begins to search.
 
         Args:
-            rule: What must hold.
-            aggregate: Of the rule.
+            aggregate: Of the samples so far.
+            expect: What must hold of it.
             count: Samples before the first that is not finite; no others are looked at.
             some: Some of the samples, for a first idea of them, float64 [s].
             least: The least of all samples, or less.
@@ -54,7 +54,7 @@ class ColumnSearch:
         """
         self.found, self.is_done, self.is_bound = 0, not count, False
         self._looks = looks
-        self._search = LastHold(aggregate, rule.expect)
+        self._search = LastHold(aggregate, expect)
         self._kept, self._count, self._least = kept, count, least
         self._side = int(max(kept, _LEAST_COUNTS) ** 0.5)
         self._open = [Stretch(first=1, last=count)]  # where it may hold, in rising order

@@ -71,12 +71,15 @@ class ActivationBatch:
         saturated_fraction: float32 [p, a], outputs of a sigmoid with |z| > 5 and of a tanh with
             |z| > 3, z being what goes into it; NaN for other activations, and for what the
             model itself gives out, where it is confidence.
+        spread: float32 [p, a], standard deviation of all outputs; inf where one is not finite.
+            None in a record from before it was measured.
     """
 
     step: Ints
     zero_fraction: Floats
     dead_fraction: Floats
     saturated_fraction: Floats
+    spread: Floats | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,7 @@ _SAMPLED_SINCE = (
     "cosine",
 )
 _GLOBAL_COSINE = "sampled_global_cosine"
-_ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction")
+_ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction", "spread")
 _FLOATS = pa.list_(pa.float32())
 _REQUIRED = pa.schema(
     [pa.field(name, kind, nullable=False) for name, kind in _STEPS.items()]
@@ -171,7 +171,11 @@ def _activations(table: pa.Table, step: Ints, layers: int) -> ActivationBatch | 
         return None
     probed = whole(table, names["zero_fraction"]).is_valid().to_numpy(zero_copy_only=False)
     rows = table.filter(pa.array(probed))
-    fields = {name: from_lists(rows, column, layers) for name, column in names.items()}
+    fields = {
+        name: from_lists(rows, column, layers)
+        for name, column in names.items()
+        if name != "spread" or is_measured(rows, column)
+    }
     return ActivationBatch(step=step[probed], **fields)
 
 

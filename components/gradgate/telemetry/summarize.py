@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradgate.contracts import ActivationSummary, SeriesSummary, Summary, VariableSummary
+from gradgate.contracts import (
+    ActivationSummary,
+    EpochSummary,
+    SeriesSummary,
+    Summary,
+    VariableSummary,
+)
 from gradgate.telemetry.batch import Ints, StepBatch
 from gradgate.telemetry.series import SeriesAccumulator
 
@@ -21,8 +27,8 @@ _SAMPLED_SINCE = (
     "data_zero_fraction",
     "cosine",
 )
-_ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction")
-_NAN_IS_ABSENT = {"update_ratio", "cosine", "global_cosine", "dead_fraction", "saturated_fraction"}
+_ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction", "spread")
+_NAN_IS_ABSENT = {"update_ratio", "cosine", "global_cosine", *_ACTIVATIONS[1:]}
 
 
 class SummaryBuilder:
@@ -96,6 +102,7 @@ class SummaryBuilder:
         *,
         loss_measured: bool = True,
         loss_scale_skips: int | None = None,
+        epochs: Sequence[EpochSummary] = (),
         constant_loss: float | None = None,
         final_weight_nonfinite: Mapping[str, int] | None = None,
         final_weight_sha256: Mapping[str, str] | None = None,
@@ -105,6 +112,7 @@ class SummaryBuilder:
         Args:
             loss_measured: False leaves the loss out: nobody showed it to the guard.
             loss_scale_skips: Where more is known than the steps say, as of skips after the last.
+            epochs: What the training loop said of them.
             constant_loss: Loss of the best constant predictor; None when unknown.
             final_weight_nonfinite: NaN and infinite entries of each variable after the last step.
             final_weight_sha256: Digests of their bytes.
@@ -128,6 +136,7 @@ class SummaryBuilder:
             global_cosine=_columns(self._more.get("global_cosine"), 1)[0],
             variables=self._variables(final_weight_nonfinite or {}, final_weight_sha256 or {}),
             activations=self._layer_summaries(),
+            epochs=tuple(epochs),
             constant_loss=constant_loss,
         )
 
@@ -165,6 +174,7 @@ class SummaryBuilder:
                 zero_fraction=columns["zero_fraction"][i] or SeriesSummary(),
                 dead_fraction=columns["dead_fraction"][i],
                 saturated_fraction=columns["saturated_fraction"][i],
+                spread=columns["spread"][i],
             )
             for i, layer in enumerate(self._layers)
         )

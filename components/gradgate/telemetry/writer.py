@@ -30,8 +30,9 @@ from gradgate.contracts import (
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.concatenate import Layout, concatenate, layout
 from gradgate.telemetry.durable import sweep_temporaries, sync_folder, write_durably
+from gradgate.telemetry.epochs import Epochs
 from gradgate.telemetry.parts import PARTS, Parts
-from gradgate.telemetry.resume import Checkpoint, ResumeFolder, Training
+from gradgate.telemetry.resume import RESUME, Checkpoint, ResumeFolder, Training
 from gradgate.telemetry.summarize import SummaryBuilder
 
 CARD, SUMMARY, MANIFEST, OPTIMIZERS = "model.json", "summary.json", "manifest.json", "optimizers"
@@ -104,6 +105,7 @@ class RecordWriter:
             self._load()
         if not self.is_resumed:
             self._folder.remove()
+        self._epochs = Epochs(self.directory / RESUME)
 
     @classmethod
     def resume(cls, directory: str | os.PathLike[str]) -> "RecordWriter":
@@ -217,15 +219,24 @@ class RecordWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was appended as a part, and summarises it."""
+        """Writes what was appended as a part, and summarises it.
+
+        Raises:
+            OSError: If it could not be written, as on a full disk. Nothing is lost or forgotten
+                then: the next call tries again, and without it the record is not finished.
+        """
         if not self._pending:
             return
         assert self._builder is not None
         batch = concatenate(self._pending)
-        self._pending, self._pending_layout, self._pending_rows = [], {}, 0
         self._parts.add(batch)
+        self._pending, self._pending_layout, self._pending_rows = [], {}, 0
         self._builder.add(batch)
         self._seconds = float(batch.seconds[-1])
+
+    def note_epoch(self, epoch: int, last_step: int, logs: Mapping[str, float]) -> None:
+        """Takes over what the training loop said at the end of an epoch, see `EpochSummary`."""
+        self._epochs.add(epoch, last_step, logs)
 
     def save_checkpoint(
         self, iterations: int, steps: int, state: Mapping[str, NDArray[Any]]
@@ -277,6 +288,7 @@ class RecordWriter:
         if not (self.is_resumed or self._parts.written):
             return 0.0  # nothing was ever begun here
         self._folder.forget_after(steps)
+        self._epochs.forget_from(steps)
         if self._parts.cut(steps):
             self._load()
         self._resumes.append(Resume(at_step=steps, reason=reason))
@@ -327,6 +339,7 @@ class RecordWriter:
                 self._builder.build(
                     loss_measured=self._card.loss_measured,
                     loss_scale_skips=loss_scale_skips,
+                    epochs=self._epochs.all(),
                     constant_loss=constant_loss,
                     final_weight_nonfinite=final_weight_nonfinite,
                     final_weight_sha256=final_weight_sha256,

@@ -63,8 +63,9 @@ class DrainCallback(keras.callbacks.Callback):
         self._batches += self.model.steps_per_execution
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Reads what is left of the epoch."""
+        """Reads what is left of the epoch, and notes what Keras says of it."""
         self._read(is_epoch_end=True)
+        self._guard.note_epoch(epoch, logs or {})
         is_new = self._epoch_batches is None and epoch == self._first_epoch
         if is_new and not self.model.stop_training:
             # The data did not say how much they are; now it is known.

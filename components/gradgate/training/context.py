@@ -6,7 +6,7 @@ then it says so, and the gate blocks.
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from gradgate.contracts import BoundModel, DataSource, Manifest, ModelCard, mark_and_bind
@@ -88,6 +88,11 @@ class TrainingContext:
                 " of one model: instrument only the model that will be exported."
             )
         self.guard = guard
+
+    def note_epoch(self, epoch: int, last_step: int, logs: Mapping[str, float]) -> None:
+        """Puts what the training loop said at the end of an epoch into the record."""
+        if self._writer is not None:
+            self._writer.note_epoch(epoch, last_step, logs)
 
     def writer_for(self, optimizer: str) -> RecordWriter | None:
         """Returns the writer for an optimizer: the record itself for the first that asks."""

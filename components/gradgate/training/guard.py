@@ -150,6 +150,11 @@ class Guard:
                     self.status, self.status_message = "stopped", trail.stopped_because
         return self.steps
 
+    def note_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Notes what the training loop says at the end of an epoch, numbers by name."""
+        if not self._is_released:
+            self._context.note_epoch(epoch, self.steps - 1, logs)
+
     def save_checkpoint(self) -> None:
         """Notes where the record stands; to be called before the model's backup is written."""
         with self.undisturbed():

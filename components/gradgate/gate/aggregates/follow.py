@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from gradgate.contracts.aggregates import Aggregate, Comparison, Quantile
-from gradgate.contracts.policy import Between, Compare
+from gradgate.contracts.policy import Between
 from gradgate.gate.aggregates import accumulator
 from gradgate.gate.aggregates.quantile import between
-from gradgate.gate.compare import compare, holds
+from gradgate.gate.compare import Expected, Limits, compare, holds
 from gradgate.gate.evidence import Bools, Float64s, Ints
 
 
@@ -23,7 +23,7 @@ class Follower(Protocol):
         """Takes in samples, float64 [n, k]; returns whether it holds after each, bool [n, k]."""
 
 
-def follower(aggregate: Aggregate, expect: Compare | Between, *, columns: int) -> Follower:
+def follower(aggregate: Aggregate, expect: Expected, *, columns: int) -> Follower:
     """Returns the follower of a rule, at its beginning."""
     if isinstance(aggregate, Quantile):
         return _OfQuantile(aggregate.q, expect, columns=columns)
@@ -33,7 +33,7 @@ def follower(aggregate: Aggregate, expect: Compare | Between, *, columns: int) -
 class _OfRunning:
     """Compares the value after every sample."""
 
-    def __init__(self, aggregate: Aggregate, expect: Compare | Between, *, columns: int) -> None:
+    def __init__(self, aggregate: Aggregate, expect: Expected, *, columns: int) -> None:
         self._accumulator, self._expect = accumulator(aggregate, columns=columns), expect
 
     def holding(self, values: Float64s) -> Bools:
@@ -43,7 +43,7 @@ class _OfRunning:
 class _OfQuantile:
     """Counts on which side of each limit samples lie; their order there is no matter."""
 
-    def __init__(self, q: float, expect: Compare | Between, *, columns: int) -> None:
+    def __init__(self, q: float, expect: Expected, *, columns: int) -> None:
         self._is_broken: Bools = np.zeros(columns, dtype=bool)
         self._sides = [_Side(q, op, limit, columns=columns) for op, limit in _limits(expect)]
 
@@ -66,8 +66,9 @@ class _Side:
     least above it.
     """
 
-    def __init__(self, q: float, op: Comparison, limit: float, *, columns: int) -> None:
-        self._q, self._op, self._limit = q, op, limit
+    def __init__(self, q: float, op: Comparison, limit: float | Float64s, *, columns: int) -> None:
+        self._q, self._op = q, op
+        self._limit: Float64s = np.broadcast_to(np.asarray(limit, dtype=np.float64), columns)
         self._count = 0
         self._low_count: Ints = np.zeros(columns, dtype=np.int64)
         self._greatest_low: Float64s = np.full(columns, -np.inf)
@@ -98,13 +99,13 @@ class _Side:
         rows, columns = np.nonzero(is_between)
         share = places[rows] - at[rows, 0]
         value = between(greatest_low[rows, columns], least_high[rows, columns], share)
-        is_held[rows, columns] = compare(value, self._op, self._limit)
+        is_held[rows, columns] = compare(value, self._op, self._limit[columns])
         return is_held
 
 
-def _limits(expect: Compare | Between) -> list[tuple[Comparison, float]]:
+def _limits(expect: Expected) -> list[tuple[Comparison, float | Float64s]]:
     """Comparisons by order alone, which together are what is expected."""
-    if isinstance(expect, Between):
+    if isinstance(expect, Between | Limits):
         return [(">=", expect.low), ("<=", expect.high)]
     if expect.op == "==":
         return [(">=", expect.value), ("<=", expect.value)]

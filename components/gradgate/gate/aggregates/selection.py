@@ -77,6 +77,8 @@ class Selection:
         self._bins = 1 << bits
         self._place = 0
         self._next: Keys = np.empty(shape, dtype=np.uint64)
+        self._first: Keys = np.empty(shape, dtype=np.uint64)
+        self._last: Keys = np.empty(shape, dtype=np.uint64)
         self.is_done = False
         self.low: Float64s = np.empty(shape)
         self.high: Float64s = np.empty(shape)

@@ -51,6 +51,7 @@ class TensorCount:
         name: The variable's own name, such as `sequential/dense/kernel`; else the key.
         key: Its key in the checkpoint.
         nonfinite: NaN and infinite entries.
+        is_constant: Whether it has several entries that are all the same number.
         sha256: Of its bytes, little-endian and row by row.
     """
 
@@ -59,6 +60,7 @@ class TensorCount:
     dtype: str
     shape: tuple[int, ...]
     nonfinite: int
+    is_constant: bool = False
     sha256: str = ""
 
 
@@ -111,7 +113,7 @@ def _count(folder: Path) -> Weights:
             _strings(files[entry.shard], entry)
             others.append(key)
             continue
-        nonfinite, digest = _read(files[entry.shard], key, entry)
+        read = _read(files[entry.shard], key, entry)
         if entry.dtype not in _FLOATS:
             others.append(key)
             continue
@@ -120,8 +122,9 @@ def _count(folder: Path) -> Weights:
             key=key,
             dtype=_FLOATS[entry.dtype],
             shape=entry.shape,
-            nonfinite=nonfinite,
-            sha256=digest,
+            nonfinite=read.nonfinite,
+            is_constant=read.is_constant,
+            sha256=read.sha256,
         )
         floats.append(count)
     return Weights(floats=tuple(floats), others=tuple(others))
@@ -175,8 +178,17 @@ def _shape(message: bytes) -> Iterator[int]:
             yield size
 
 
-def _read(file: NDArray[np.uint8], key: str, entry: _Entry) -> tuple[int, str]:
-    """Returns a tensor's non-finite entries (0 where it has none by its type) and its digest."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Read:
+    """What `TensorCount` says of the bytes; of a type that is no float only the digest counts."""
+
+    nonfinite: int
+    is_constant: bool
+    sha256: str
+
+
+def _read(file: NDArray[np.uint8], key: str, entry: _Entry) -> _Read:
+    """Reads a tensor's bytes, once."""
     dtype = _FLOATS.get(entry.dtype)
     name, width = (dtype, _SIZES[dtype]) if dtype else _OTHERS.get(entry.dtype, ("", 0))
     if not name:
@@ -187,14 +199,19 @@ def _read(file: NDArray[np.uint8], key: str, entry: _Entry) -> tuple[int, str]:
     if expected != entry.size:
         raise WireError(f"the tensor {key} has {entry.size} bytes; its shape needs {expected}")
     crc, nonfinite, digest = 0, 0, hashlib.sha256()
+    is_constant, first = expected > width, b""
     for start in range(entry.offset, entry.offset + entry.size, _CHUNK):
         chunk = file[start : min(start + _CHUNK, entry.offset + entry.size)]
         crc = crc32c(chunk, crc)
         digest.update(chunk.tobytes())
         nonfinite += _nonfinite(chunk, dtype) if dtype else 0
+        first = first or chunk[:width].tobytes()
+        is_constant = is_constant and bool(dtype) and _is_all(chunk, first)
     if masked(crc) != entry.crc:
         raise WireError(f"the sum of the tensor {key} does not match its bytes")
-    return nonfinite, f"sha256:{digest.hexdigest()}"
+    return _Read(
+        nonfinite=nonfinite, is_constant=is_constant, sha256=f"sha256:{digest.hexdigest()}"
+    )
 
 
 def _nonfinite(chunk: NDArray[np.uint8], dtype: str) -> int:
@@ -204,6 +221,14 @@ def _nonfinite(chunk: NDArray[np.uint8], dtype: str) -> int:
         return int(np.count_nonzero(exponent == 0x7F80))
     values = raw.view(np.dtype(dtype).newbyteorder("<"))
     return int(np.count_nonzero(~np.isfinite(values)))
+
+
+def _is_all(chunk: NDArray[np.uint8], first: bytes) -> bool:
+    """Whether every float is the same as the first; 0 and -0 are."""
+    kind = np.dtype(f"<u{len(first)}")
+    magnitude = np.array(-1, dtype=f"<i{len(first)}").view(kind) >> np.array(1, dtype=kind)
+    bits, one = np.ascontiguousarray(chunk).view(kind), np.frombuffer(first, dtype=kind)
+    return bool(((bits == one) | ((bits | one) & magnitude == 0)).all())
 
 
 def _strings(file: NDArray[np.uint8], entry: _Entry) -> tuple[bytes, ...]:

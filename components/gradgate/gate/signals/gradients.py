@@ -19,6 +19,18 @@ def _global_norm(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG0
     return of_run(batch, batch.global_norm, keep=batch.applied)
 
 
+def _norm_share(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
+    """Norms are scaled by their greatest first, so that no square overflows; 0 of 0 is 0."""
+    keep = batch.applied
+    norms = np.asarray(batch.norms[keep], dtype=np.float64)
+    greatest = norms.max(axis=1, keepdims=True, initial=0.0)
+    with np.errstate(invalid="ignore"):
+        squares = (norms / np.where(greatest > 0, greatest, 1.0)) ** 2
+        total = squares.sum(axis=1, keepdims=True)
+        share = squares / np.where(total > 0, total, 1.0)
+    return Samples(step=batch.step[keep], value=np.where(np.isfinite(norms), share, norms))
+
+
 def _nonfinite(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
     return Samples(step=batch.step, value=(~np.isfinite(batch.norms)).astype(np.float64))
 
@@ -82,4 +94,14 @@ VARIABLE_NORM = StepSignal(
     level="variable",
     kind="measure",
     reader=memoryless(_norm),
+)
+VARIABLE_NORM_SHARE = StepSignal(
+    name="variable.norm_share",
+    noun="share of the global norm",
+    unit="of the squared global norm",
+    what="Squared L2 norm of the variable's gradient over that of all together; applied steps.",
+    source="signals 8",
+    level="variable",
+    kind="measure",
+    reader=memoryless(_norm_share),
 )

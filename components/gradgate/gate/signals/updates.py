@@ -3,8 +3,10 @@
 Source: CS231n notes, https://cs231n.github.io/neural-networks-3/#ratio: about 1e-3 is healthy.
 """
 
-from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_statistics
+import numpy as np
+
+from gradgate.gate.evidence import Evidence, Float64s, StepBatch
+from gradgate.gate.signals.base import Read, Samples, StepSignal, memoryless, of_statistics
 
 _REMEDY = "a record of an older gradgate does not hold it"
 
@@ -21,6 +23,21 @@ def _update_ratio(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG
 
 def _weight_norm(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
     return of_statistics(batch, batch.statistics.weight_norm)
+
+
+def _weight_growth() -> Read:
+    first: list[Float64s] = []
+
+    def read(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
+        norms = of_statistics(batch, batch.statistics.weight_norm)
+        if len(norms.step) and not first:
+            first.append(norms.value[0])
+        start = first[0] if first else np.ones(norms.value.shape[1])
+        is_measured = np.broadcast_to(start != 0, norms.value.shape)
+        growth = norms.value / np.where(start != 0, start, 1.0)
+        return Samples(step=norms.step, value=growth, measured=is_measured)
+
+    return read
 
 
 VARIABLE_UPDATE_RATIO = StepSignal(
@@ -45,4 +62,17 @@ VARIABLE_WEIGHT_NORM = StepSignal(
     kind="measure",
     reader=memoryless(_weight_norm),
     remedy=_REMEDY,
+)
+VARIABLE_WEIGHT_GROWTH = StepSignal(
+    name="variable.weight_growth",
+    noun="growth of the weight norm",
+    unit="of the norm at the first sampled step",
+    what="L2 norm of the variable before the step over that at the first sampled step; none of a"
+    " variable that was 0 then.",
+    source="signals 26",
+    level="variable-sampled",
+    kind="measure",
+    reader=_weight_growth,
+    remedy=_REMEDY,
+    has_gaps=True,
 )

@@ -1,6 +1,7 @@
-"""NaN and infinite weights, counted by the gate in the bytes of the exported model.
+"""The weights of the exported model, as the gate itself finds them in its bytes.
 
-Without a model at hand the training's own count is used and marked as reported.
+Without a model at hand the training's own count of NaN and infinite ones is used and marked as
+reported; of constant ones it says nothing.
 """
 
 import numpy as np
@@ -17,6 +18,29 @@ def _nonfinite(evidence: Evidence, model: ModelCheck | None) -> Facts:
     if model.weights is None:
         raise Unmeasured(model.weights_problem)
     return _recomputed(evidence, model.weights)
+
+
+def _constant(evidence: Evidence, model: ModelCheck | None) -> Facts:
+    """Of the trainable variables that the model holds, by their bytes or else by their names."""
+    if model is None:
+        raise Unmeasured("no model was given, and it takes the weights themselves")
+    if model.weights is None:
+        raise Unmeasured(model.weights_problem)
+    digests = {v.path: v.final_weight_sha256 for v in evidence.summary.variables}
+    by_name = {tensor.name: tensor for tensor in model.weights}
+    by_content = {tensor.sha256: tensor for tensor in model.weights}
+    found = [
+        (variable.path, tensor)
+        for variable in evidence.card.variables
+        if (tensor := by_content.get(digests.get(variable.path) or "", by_name.get(variable.path)))
+    ]
+    if not found:
+        raise Unmeasured("the model holds none of the trainable variables")
+    return Facts(
+        columns=tuple(Column(variable=path, rank=len(tensor.shape)) for path, tensor in found),
+        value=np.array([tensor.is_constant for _, tensor in found], dtype=np.float64),
+        evidence="recomputed",
+    )
 
 
 def _recomputed(evidence: Evidence, weights: tuple[TensorCount, ...]) -> Facts:
@@ -65,4 +89,15 @@ WEIGHTS_NONFINITE = FactSignal(
     level="weights",
     per_variable=True,
     facts=_nonfinite,
+)
+WEIGHTS_CONSTANT = FactSignal(
+    name="weights.constant",
+    noun="constant weights",
+    unit="",
+    what="1 where all entries of a trainable variable of the exported model are the same number,"
+    " and there are several, else 0.",
+    source="ours: units that start alike and stay alike learn one and the same thing",
+    level="weights",
+    per_variable=True,
+    facts=_constant,
 )

@@ -41,12 +41,13 @@ class Looks:
         self._looked_at, self._has_looked = steps, True
         if not self._probe.cards:
             return None
-        zero, dead, saturated = (np.asarray(each, np.float32)[None] for each in seen)
+        zero, dead, saturated, spread = (np.asarray(each, np.float32)[None] for each in seen)
         return ActivationBatch(
             step=np.array([steps - 1], np.int64),
             zero_fraction=zero,
             dead_fraction=dead,
             saturated_fraction=saturated,
+            spread=spread,
         )
 
     def for_card(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The numbers of one look, in the graph: zeros, saturation, and units that were 0 throughout."""
+"""The numbers of one look, in the graph: zeros, saturation, spread, and units that are 0."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ class Numbers(NamedTuple):
 
     zero_fraction: tf.Tensor  # float32 [a]; NaN where nothing was seen
     saturated_fraction: tf.Tensor  # float32 [a]; NaN where that is not known
+    spread: tf.Tensor  # float32 [a]; NaN where nothing was seen
     is_zero: tf.Tensor  # bool [u], units of all layers, one layer after the other
 
 
@@ -24,17 +25,19 @@ def measure(watched: Sequence[Watched], forward: Forward) -> tuple[Numbers, list
 
     The saturation of what the model itself gives out is not told: there it is confidence.
     """
-    zeros, saturated, is_zero = [], [], []
+    zeros, saturated, spread, is_zero = [], [], [], []
     for each, outputs in zip(watched, forward.activations, strict=True):
         seen = [output for output in outputs if _can_be_measured(output)]
         rows = [_as_rows(output) for output in seen]
         is_last = any(output is given for output in seen for given in forward.outputs)
         zeros.append(_fraction([values == 0 for values in rows]))
         saturated.append(_fraction([] if is_last else _saturated(each, rows)))
+        spread.append(_spread(rows))
         is_zero.append(_zero_units(each, rows, calls=forward.calls[id(each.layer)]))
     numbers = Numbers(
         tf.stack(zeros) if zeros else tf.zeros([0]),
         tf.stack(saturated) if saturated else tf.zeros([0]),
+        tf.stack(spread) if spread else tf.zeros([0]),
         tf.concat([*is_zero, tf.zeros([0], tf.bool)], axis=0),
     )
     return numbers, [int(units.shape[0]) for units in is_zero]
@@ -63,6 +66,15 @@ def _fraction(conditions: Sequence[tf.Tensor]) -> tf.Tensor:
     counts = [tf.math.count_nonzero(condition) for condition in conditions]
     sizes = [tf.size(condition, tf.int64) for condition in conditions]
     return tf.cast(tf.add_n(counts) / tf.add_n(sizes), tf.float32)
+
+
+def _spread(rows: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns float32 [], the standard deviation of all outputs; inf where one is not finite."""
+    if not rows:
+        return tf.constant(np.nan, tf.float32)
+    values = tf.concat([tf.reshape(each, [-1]) for each in rows], axis=0)
+    spread = tf.math.reduce_std(values)
+    return tf.where(tf.math.is_finite(spread), spread, np.inf)
 
 
 def _saturated(watched: Watched, rows: Sequence[tf.Tensor]) -> list[tf.Tensor]:

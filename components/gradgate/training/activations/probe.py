@@ -1,7 +1,7 @@
 """Looks at the activations of a model: which units are dead, how many outputs are saturated.
 
 A look is a forward pass of its own, in inference mode, on a few examples, so the training step and
-its results stay what they are. The numbers are made on the device; one bit for each unit and two
+its results stay what they are. The numbers are made on the device; one bit for each unit and three
 numbers for each layer come to the host.
 """
 
@@ -24,7 +24,7 @@ LOOKS = 8
 """A unit is dead when it was 0 on all examples of this many looks, see signal `dead_relu`."""
 _ZERO_LOOKS = "zero_looks_"
 
-Vectors = tuple[np.ndarray, np.ndarray, np.ndarray]
+Vectors = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,14 +64,14 @@ class ActivationProbe:
         self._looks = 0
 
     def look(self, x: Any) -> Vectors | None:
-        """Makes a forward pass and returns three float32 [a]; None if that is not possible.
+        """Makes a forward pass and returns four float32 [a]; None if that is not possible.
 
         Args:
             x: Examples, as the model takes them: tensors or arrays of numbers in any structure.
                 Each new shape, dtype or structure is traced once.
 
         Returns:
-            zero_fraction, dead_fraction and saturated_fraction, as
+            zero_fraction, dead_fraction, saturated_fraction and spread, as
             `telemetry.batch.ActivationBatch` says. NaN where a layer was not called, or not where
             it can be seen.
         """
@@ -80,11 +80,12 @@ class ActivationProbe:
         try:
             tensors = [tf.convert_to_tensor(leaf) for leaf in tf.nest.flatten(x)]
             trace = self._trace(x, tensors)
-            zeros, saturated, is_zero = (value.numpy() for value in trace.function(*tensors))
+            numbers = trace.function(*tensors)
+            zeros, saturated, spread, is_zero = (value.numpy() for value in numbers)
         except Exception as error:  # noqa: BLE001 - a look never ends a training
             self.unavailable = f"{type(error).__name__}: {_what_it_says(error)}"
             return None
-        return zeros, self._dead(is_zero, trace.units), saturated
+        return zeros, self._dead(is_zero, trace.units), saturated, spread
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns what a resumed training needs to go on in the same way."""
