@@ -8,6 +8,7 @@ from gradgate.cli.explain import explain
 from gradgate.cli.lint_pipeline import lint_pipeline
 from gradgate.cli.policy import app as policy
 from gradgate.cli.replay import replay
+from gradgate.cli.sync import sync
 from gradgate.cli.verify import verify
 
 _HELP = """Keeps models whose training was numerically unhealthy from being pushed, and says why.
@@ -17,7 +18,7 @@ _HELP = """Keeps models whose training was numerically unhealthy from being push
    0  ok: the model may be pushed (warnings may have been given)\n
   10  blocked by the policy; lint-pipeline: it could push what was not judged\n
   11  warnings, and --fail-on-warn was given\n
-  12  cannot judge: record or model missing, cut off, altered, or not of each other\n
+  12  cannot judge: record or model missing, cut off, altered, not of each other; sync: not done\n
   13  the policy, or its waivers, missing or wrong, or not the pinned one; or it fails its tests\n
   14  verify: the verdict does not bless these bytes\n
    1  gradgate itself failed; 2: wrong usage. Never push on anything but 0.
@@ -37,6 +38,7 @@ app.command()(verify)
 app.add_typer(policy)
 app.command()(replay)
 app.command()(lint_pipeline)
+app.command()(sync)
 
 
 def _version(wanted: bool) -> None:
