@@ -51,15 +51,18 @@ class Stopwatch:
     def callback(self) -> keras.callbacks.Callback:
         """Returns what looks at it."""
         return keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, logs: self._start() if batch == _WARM_UP else None,
-            on_train_end=lambda logs: self._stop(),
+            on_train_batch_begin=lambda batch, *_, **__: (
+                self._start() if batch == _WARM_UP else None
+            ),
+            on_train_end=lambda *_, **__: self._stop(),
         )
 
     def _start(self) -> None:
         self.wall, self.thread = -time.perf_counter(), -time.thread_time()
 
     def _stop(self) -> None:
-        self.wall += time.perf_counter()
+        self.stopped = time.perf_counter()
+        self.wall += self.stopped
         self.thread += time.thread_time()
 
 
@@ -117,8 +120,7 @@ class Place:
                 )
                 stack.callback(mlflow.tensorflow.autolog, disable=True)
             model.fit(data, steps_per_epoch=steps, verbose=0, callbacks=callbacks)
-            ended = time.perf_counter()
-        end = time.perf_counter() - ended
+        end = time.perf_counter() - watch.stopped
         self._let_go()
         measured = steps - _WARM_UP
         return Cost(watch.wall / measured, watch.thread / measured, end)
@@ -221,7 +223,7 @@ def measure(place: Place, rounds: int, steps: int) -> tuple[float, list[list[str
 def table(title: str, plain: float, rows: list[list[str]]) -> str:
     """Returns the results of one store in Markdown."""
     heads = ["", "step, ratio to plain", "step, more", "of it thread CPU", "at the end"]
-    heads += ["points in MLflow", "points for each second that the training lost"]
+    heads += ["points in MLflow", "points a second that was lost"]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"### {title}\n\nPlain step: {plain:.2f} ms\n\n{text}\n"
