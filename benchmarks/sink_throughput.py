@@ -1,11 +1,11 @@
 """What it costs a training to be shown in MLflow: ours, `mlflow.log_metrics`, MLflow's autologging.
 
 The same small model is fitted with nothing, with gradgate's guard alone, with the guard and its
-MLflow sink, with a callback that calls `mlflow.log_metrics` on every batch with as many numbers as
-our sink shows of a step, and with `mlflow.tensorflow.autolog` on every batch. All in one process,
-in turns, in a store in a file and on an `mlflow server`; a ratio is the median over rounds of a
-variant's step over that of the plain fit in the same round. Our sender is a process of its own and
-works beside the training, on the same cores: what it takes from them is in our ratio.
+MLflow sink, with a callback that calls `mlflow.log_metrics` on every batch with about as many
+numbers as our sink has series, and with `mlflow.tensorflow.autolog` on every batch. All in one
+process, in turns, in a store in a file and on an `mlflow server`; a ratio is the median over rounds
+of a variant's step over that of the plain fit in the same round. Our sender is a process of its own
+and works beside the training, on the same cores: what it takes from them is in our ratio.
 
     python benchmarks/sink_throughput.py [--rounds 5] [--steps 300] [--out FILE]
 """
@@ -41,7 +41,7 @@ from gradgate.training.context import TrainingContext
 from gradgate.training.settings import GuardSettings
 
 _WARM_UP = 50  # steps: tracing, caches
-_NUMBERS = 59  # series that our sink shows of this model
+_NUMBERS = 59  # a batch: about as many as our sink has series of this model
 VARIANTS = ("guard alone", "guard and sink", "log_metrics", "autolog")
 
 

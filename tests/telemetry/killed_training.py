@@ -12,7 +12,7 @@ from gradgate.telemetry.sinks.mlflow import MlflowSink
 from gradgate.telemetry.writer import RecordWriter
 from tests.telemetry.conftest import make_batch, make_card
 
-PIECE, STEPS = 20, 120
+PIECE, STEPS = 10, 60
 record, folder, uid, uri, pieces = sys.argv[1:]
 writer = RecordWriter(record)
 sink = MlflowSink(Tracking(uri=uri, experiment="faults"), Path(record), Path(folder))

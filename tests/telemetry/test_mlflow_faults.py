@@ -27,7 +27,7 @@ from gradgate.telemetry.sinks.mlflow_series import all_points, final_series, liv
 from gradgate.telemetry.writer import RecordWriter
 from tests.telemetry.tracking_server import Postgres, Proxy, Server, postgres_programs
 
-PIECES, PIECE = 6, 20
+PIECES, PIECE = 6, 10
 STEPS = PIECES * PIECE
 SLOWEST = 1.5  # seconds that the mirror may cost a training here; a fault would add more
 TIMEOUT = 1  # second that the sender waits for an answer; it waits longer for a slow server

@@ -13,6 +13,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -29,18 +31,19 @@ class Server:
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
         command += ["--workers", "1", "--port", str(self.port), "--backend-store-uri", store]
         self._command = [*command, "--artifacts-destination", str(folder / "artifacts")]
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        path = os.pathsep.join(filter(None, sys.path))
+        self._environment = {**os.environ, **quiet, "PYTHONPATH": path}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        path = os.pathsep.join(filter(None, sys.path))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **quiet, "PYTHONPATH": path},
+                env=self._environment,
                 start_new_session=True,
             )
         until = time.monotonic() + 180
@@ -50,8 +53,13 @@ class Server:
             time.sleep(0.2)
 
     def kill(self) -> None:
-        """Ends it and its worker at once."""
+        """Ends it and its worker at once.
+
+        When it is started again, the worker is, without the command that would import MLflow too.
+        """
         if self._process is not None:
+            for worker in psutil.Process(self._process.pid).children():
+                self._command, self._environment = worker.cmdline(), worker.environ()
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(30)
             self._process = None
@@ -131,6 +139,7 @@ class Proxy:
         self.port, self.seen, self.busy = free_port(), [], 0
         self._to_port, self._how, self._path = to_port, "pass", ""
         self._listener: socket.socket | None = None
+        self._lock = threading.Lock()
         self._listen()
 
     @property
@@ -176,8 +185,14 @@ class Proxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
+        self._count(1)
         with client, contextlib.suppress(OSError):  # somebody hung up, as they do here
             self._answer(client)
+        self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self.busy += more
 
     def _answer(self, client: socket.socket) -> None:
         request = _read_request(client)
