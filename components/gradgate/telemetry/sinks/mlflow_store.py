@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -63,10 +64,18 @@ class Store:
         return str(run.info.run_id)
 
     def find_run(self, experiment: str, training_uid: str) -> str | None:
-        """Id of the run of this training, if there is one."""
+        """Id of the run of this training, if there is one.
+
+        A server that answers too late makes the run all the same, after a second one was asked
+        for. The one that was gone on with has parameters; its twins hold nothing and are deleted.
+        """
         runs = self.client.search_runs(
-            [experiment], filter_string=f"tags.`{RUN_KEY}` = '{training_uid}'", max_results=1
+            [experiment], filter_string=f"tags.`{RUN_KEY}` = '{training_uid}'", max_results=100
         )
+        runs = sorted(runs, key=lambda run: (not run.data.params, run.info.run_id))
+        for twin in runs[1:]:
+            if not twin.data.params and not twin.data.metrics:
+                self.client.delete_run(twin.info.run_id)
         return str(runs[0].info.run_id) if runs else None
 
     def reopen(self, run_id: str) -> bool:
@@ -104,6 +113,12 @@ class Store:
             self.client.log_batch(run_id, metrics=rows, synchronous=True)
             sent += len(rows)
         return sent
+
+
+def milliseconds(text: str) -> int:
+    """Returns an RFC 3339 time as milliseconds since 1970."""
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round(moment.timestamp() * 1000)
 
 
 def open_store(tracking: Tracking, folder: Path) -> Store:
