@@ -11,6 +11,7 @@ from gradgate.contracts import Verdict
 from gradgate.gate.read_verdict import VERDICT, VerdictError, read_verdict
 from gradgate.gate.render import explain as explain_verdict
 from gradgate.gate.render import render
+from gradgate.telemetry.sinks.mlflow_links import read_run
 
 
 def explain(
@@ -45,7 +46,7 @@ def explain(
     if rule is not None and output_format is not Format.text:
         refuse("cannot explain: --rule goes with --format text; other formats show all", Exit.USAGE)
     try:
-        document = _newest(verdict) or read_verdict(verdict)
+        file, document = _newest(verdict) or (verdict, read_verdict(verdict))
     except VerdictError as error:
         refuse(f"cannot explain: {error}", Exit.CANNOT_JUDGE)
     if output_format is not Format.text:
@@ -55,9 +56,13 @@ def explain(
         typer.echo(explain_verdict(document, rule), nl=False)
     except ValueError as error:
         refuse(f"cannot explain: {error}", Exit.USAGE)
+    run = read_run(file if file.is_dir() else file.parent)
+    if run is not None:
+        needs = f" (after gradgate ui {run.folder})" if run.needs_ui else ""
+        typer.echo(f"\nin MLflow{needs}: {run.link}")
 
 
-def _newest(folder: Path) -> Verdict | None:
+def _newest(folder: Path) -> tuple[Path, Verdict] | None:
     """The newest verdict below a folder that has none of its own; None if there is none."""
     if not folder.is_dir() or (folder / VERDICT).exists():
         return None
@@ -73,4 +78,4 @@ def _newest(folder: Path) -> Verdict | None:
         return None
     _, file, verdict = max(found, key=lambda one: one[:2])
     typer.echo(f"{file}, the newest of {len(found)} found", err=True)
-    return verdict
+    return file, verdict

@@ -19,6 +19,7 @@ from gradgate.contracts import Manifest, ModelCard, Tracking
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.sinks.mlflow_outbox import Job, Outbox
 from gradgate.telemetry.sinks.mlflow_place import Place, read_place, write_place
+from gradgate.telemetry.sinks.mlflow_secrets import scrub
 
 _SENDER = "gradgate.telemetry.sinks.mlflow_send"
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class MlflowSink:
     """
 
     def __init__(self, tracking: Tracking, record: Path, folder: Path) -> None:
-        self._tracking = tracking
+        self._tracking = tracking.model_copy(update={"run_name": scrub(tracking.run_name)})
         self._record = record.absolute()
         self._folder = (Path(tracking.folder) if tracking.folder else folder).absolute()
         self._place: Place | None = None
@@ -85,7 +86,7 @@ def publish_push(verdict: Path, destination: str, version: str) -> None:
     with _mirroring("the push"):
         place = read_place(verdict)
         if place is not None:
-            more = {"verdict": str(verdict.absolute()), "destination": destination}
+            more = {"verdict": str(verdict.absolute()), "destination": scrub(destination)}
             _tell(Path(place.folder), _job("push", place, version=version, **more))
 
 

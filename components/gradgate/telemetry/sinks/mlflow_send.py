@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 from gradgate.telemetry.sinks.mlflow_outbox import Job, Outbox
+from gradgate.telemetry.sinks.mlflow_secrets import ScrubbedStream
+from gradgate.telemetry.sinks.mlflow_watch import Watch
 
 _LINGER_SECONDS = 20.0
 _PATIENCE_SECONDS = 120.0
@@ -19,6 +21,10 @@ _log = logging.getLogger("gradgate.mlflow")
 
 def main(folder: Path) -> None:
     """Sends what is there and what comes while it is needed."""
+    # Before anybody takes hold of them: MLflow prints links with the password in them.
+    sys.stdout, sys.stderr = ScrubbedStream(sys.stdout), ScrubbedStream(sys.stderr)
+        sys.stderr
+    )  # before anybody takes hold of it: MLflow's log, a crash
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     outbox = Outbox(folder)
@@ -33,6 +39,7 @@ class _Sender:
         self._open: dict[str, Job] = {}  # trainings whose record is not finished
         self._idle_since = time.monotonic()
         self._failing_since: float | None = None
+        self._watch = Watch(outbox.folder)
 
     def run(self) -> None:
         while True:
@@ -42,6 +49,7 @@ class _Sender:
                     return
                 self._idle_since = time.monotonic()
             elif self._finish_killed() or self._open:
+                self._watch.look()
                 time.sleep(0.2)
             elif time.monotonic() - self._idle_since < _LINGER_SECONDS:
                 time.sleep(0.1)
@@ -65,15 +73,20 @@ class _Sender:
         _log.info("sent %s of training %s", job.what, job.training_uid)
         if job.what == "begin":
             self._open[job.training_uid] = job
+            self._watch.begin(job)
         elif job.what == "training":
             self._open.pop(job.training_uid, None)
+            self._watch.end(job.training_uid)
         return True
 
     def _wait_and_retry(self, path: Path, error: Exception) -> bool:
+        from gradgate.telemetry.sinks import mlflow_jobs
+
         now = time.monotonic()
         self._failing_since = self._failing_since or now
         failing = now - self._failing_since
-        _log.warning("%s: not sent for %.0f s now: %s", path.name, failing, error)
+        told = f"{error}{mlflow_jobs.hint(error)}"
+        _log.warning("%s: not sent for %.0f s now: %s", path.name, failing, told)
         if failing > _PATIENCE_SECONDS:
             return False
         time.sleep(min(10.0, 0.5 + failing / 2))
@@ -87,6 +100,7 @@ class _Sender:
             from gradgate.telemetry.sinks import mlflow_jobs
 
             del self._open[job.training_uid]
+            self._watch.end(job.training_uid)
             try:
                 mlflow_jobs.finish_killed(job, self._outbox.folder)
             except Exception:  # noqa: BLE001 - a run that is not marked stops nobody
