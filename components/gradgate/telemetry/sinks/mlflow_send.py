@@ -23,8 +23,6 @@ def main(folder: Path) -> None:
     """Sends what is there and what comes while it is needed."""
     # Before anybody takes hold of them: MLflow prints links with the password in them.
     sys.stdout, sys.stderr = ScrubbedStream(sys.stdout), ScrubbedStream(sys.stderr)
-        sys.stderr
-    )  # before anybody takes hold of it: MLflow's log, a crash
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     outbox = Outbox(folder)

@@ -23,10 +23,10 @@ _OURS = "gradgate.view"
 _COLUMNS = {
     # Name of a column to its width in pixels, from left to right.
     "tags.`gradgate.decision`": 130,
-    "tags.`gradgate.first_offence`": 260,
+    "tags.`gradgate.first_offence`": 300,
     "metrics.`summary/clip_rate`": 140,
-    "metrics.`summary/max_norm`": 150,
-    "metrics.`summary/nonfinite_steps`": 180,
+    "metrics.`summary/max_norm`": 145,
+    "metrics.`summary/nonfinite_steps`": 190,
     "metrics.`summary/final_loss`": 150,
     "tags.`gradgate.pushed`": 260,
 }
