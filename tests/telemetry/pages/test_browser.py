@@ -25,7 +25,7 @@ def link(server, story):
     return link
 
 
-# A page fills itself by and by, so what is wanted is waited for; only order is looked at afterwards.
+# A page fills itself by and by, so what is wanted is waited for; its order is looked at afterwards.
 
 
 def test_the_run_page_opens_with_the_verdict(browser, link, picture):
