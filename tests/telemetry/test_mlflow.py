@@ -18,6 +18,7 @@ from gradgate.telemetry.reader import open_record
 from gradgate.telemetry.sinks.mlflow import MlflowSink, publish_push, publish_verdict
 from gradgate.telemetry.sinks.mlflow_outbox import Outbox
 from gradgate.telemetry.sinks.mlflow_page import note
+from gradgate.telemetry.sinks.mlflow_place import read_place, write_place
 from gradgate.telemetry.sinks.mlflow_series import all_points, final_series
 from gradgate.telemetry.writer import RecordWriter
 
@@ -91,8 +92,12 @@ def test_a_training_its_verdict_and_its_push_are_one_run(tmp_path, card, batch):
 
     folder = write_verdict(tmp_path / "verdict", verdict())
     publish_verdict(record, folder)
+    publish_push(folder, "/serving/taxi", "16")  # of a blocked model: nothing is registered
+    blessed = verdict(decision="ok", blessed=True, healthy=True)
+    blessed = write_verdict(tmp_path / "blessed", blessed)
+    write_place(blessed, read_place(record))
     for _ in range(2):  # again, as after a lost answer: still one version
-        publish_push(folder, "/serving/taxi", "17")
+        publish_push(blessed, "/serving/taxi", "17")
     assert Outbox(store).paths() == []
 
     client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from gradgate.contracts.base import Contract
 
 
-class Tracking(Contract):
+class Tracking(Contract, hide_input_in_errors=True):
     """How a training is mirrored to MLflow. Nothing here is ever read back as evidence.
 
     The address is, in this order: the environment's MLFLOW_TRACKING_URI, `uri`, and an SQLite

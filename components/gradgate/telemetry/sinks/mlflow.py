@@ -20,6 +20,7 @@ from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.sinks.mlflow_outbox import Job, Outbox
 from gradgate.telemetry.sinks.mlflow_place import Place, read_place, write_place
 from gradgate.telemetry.sinks.mlflow_process import this_process
+from gradgate.telemetry.sinks.mlflow_secrets import scrub
 
 SENDER = "gradgate.telemetry.sinks.mlflow_send"
 # Few tries and short ones a call, for those who wait for an answer: MLflow's own take 4 minutes.
@@ -43,7 +44,7 @@ class MlflowSink:
     """
 
     def __init__(self, tracking: Tracking, record: Path, folder: Path) -> None:
-        self._tracking = tracking
+        self._tracking = tracking.model_copy(update={"run_name": scrub(tracking.run_name)})
         self._record = record.absolute()
         self._folder = (Path(tracking.folder) if tracking.folder else folder).absolute()
         self._place: Place | None = None
@@ -108,7 +109,7 @@ def publish_push(verdict: Path, destination: str, version: str) -> None:
     with _mirroring("the push"):
         place = read_place(verdict)
         if place is not None:
-            more = {"verdict": str(verdict.absolute()), "destination": destination}
+            more = {"verdict": str(verdict.absolute()), "destination": scrub(destination)}
             _tell(Path(place.folder), _job("push", place, version=version, **more))
 
 

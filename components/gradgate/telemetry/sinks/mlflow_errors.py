@@ -13,10 +13,13 @@ _ADDRESS = {401, 403, 429, 502, 503, 504}  # of the server, or of what stands be
 _JOB = {408, 500}
 _TIMEOUTS = {"ReadTimeout", "ReadTimeoutError"}  # of requests, of urllib3
 _HINTS = {
-    401: "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
-    403: "this user may not write there, or the server does not know itself by the name in its"
-    " address: start it with --allowed-hosts NAME,NAME:PORT (both forms)",
+    401: "check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+    403: "this user may not write there: check MLFLOW_TRACKING_USERNAME, or ask for the right",
 }
+_UNKNOWN_HOST = (
+    "the server does not know itself by the name in its address: start it with"
+    " --allowed-hosts NAME,NAME:PORT (both forms)"
+)
 _PLAIN = (
     (re.compile(r"(?:\[Errno -?\d+\] |Error\(\d+, ')([^'\")]+)"), "{}"),
     (re.compile(r"too many (\d+) error responses"), "the server answers {}"),
@@ -67,6 +70,8 @@ def reason(error: BaseException) -> str:
     found = ((pattern.search(text), form) for pattern, form in _PLAIN)
     plain = next((form.format(match[1]) for match, form in found if match), text[:300])
     status = error.get_http_status_code() if isinstance(error, MlflowException) else None
+    if status == 403 and "Invalid Host header" in text:
+        return f"{plain}: {_UNKNOWN_HOST}"
     return f"{plain}: {_HINTS[status]}" if status in _HINTS else plain
 
 

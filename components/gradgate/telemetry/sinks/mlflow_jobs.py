@@ -1,7 +1,7 @@
 """What the sender does for each kind of job. Every one may be done twice with one result."""
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from gradgate.contracts import ModelCard, Verdict
@@ -10,12 +10,17 @@ from gradgate.telemetry.sinks.mlflow_artifact import ARTIFACT, SeriesFile
 from gradgate.telemetry.sinks.mlflow_budget import share_out
 from gradgate.telemetry.sinks.mlflow_errors import reason, remedy
 from gradgate.telemetry.sinks.mlflow_extremes import Point
+from gradgate.telemetry.sinks.mlflow_inputs import dataset_inputs
+from gradgate.telemetry.sinks.mlflow_links import RUN, MlflowRun, without_user, write_run
 from gradgate.telemetry.sinks.mlflow_outbox import Job
-from gradgate.telemetry.sinks.mlflow_page import note, push_tags, training_params, verdict_tags
+from gradgate.telemetry.sinks.mlflow_page import note, push_tags, verdict_tags
+from gradgate.telemetry.sinks.mlflow_params import data_params, training_params
 from gradgate.telemetry.sinks.mlflow_place import TRACKING
 from gradgate.telemetry.sinks.mlflow_registry import register
 from gradgate.telemetry.sinks.mlflow_series import final_series
 from gradgate.telemetry.sinks.mlflow_store import Store, milliseconds, open_store
+from gradgate.telemetry.sinks.mlflow_summary import record_summary, verdict_summary
+from gradgate.telemetry.sinks.mlflow_view import ship_view
 from gradgate.telemetry.writer import CARD, MANIFEST, SUMMARY
 
 _STATUS = {"completed": "FINISHED", "stopped": "FAILED", "failed": "FAILED"}
@@ -23,6 +28,7 @@ RECORD_URI = "gradgate.record_uri"
 RECORD_FOLDER = "gradgate/record"
 _MOST_BYTES = 64 << 20
 _RECORD, _SERIES = "gradgate.record", "gradgate.series"
+_SHOWN = {".html", ".json", ".md", ".png", ".svg", ".yaml"}
 
 
 def send(job: Job, folder: Path, sent: Collection[Point] = ()) -> None:
@@ -35,6 +41,7 @@ def send(job: Job, folder: Path, sent: Collection[Point] = ()) -> None:
     """
     store, run_id = open_run(job, folder)
     if job.what == "begin":
+        ship_view(store.client, store.client.get_run(run_id).info.experiment_id)
         if store.reopen(run_id):
             store.tags(run_id, {_RECORD: "unfinished: the training goes on after it was killed"})
         store.tags(run_id, {RECORD_URI: job.record or ""})
@@ -56,11 +63,27 @@ def finish_killed(job: Job, folder: Path) -> None:
     store.client.set_terminated(run_id, "KILLED")
 
 
+def send_system(
+    job: Job, folder: Path, number: int, at_ms: int, values: Mapping[str, float]
+) -> None:
+    """Sends one sample of what the training takes of its machine."""
+    store, run_id = open_run(job, folder)
+    store.points(run_id, ((key, number, at_ms, value) for key, value in values.items()))
+
+
 def open_run(job: Job, folder: Path) -> tuple[Store, str]:
     """Returns the store of a job and the id of its training's run, which is made if missing."""
     store = open_store(job.tracking, folder)
     experiment = store.experiment(job.tracking.experiment)
     run_id = store.run(experiment, job.training_uid, job.tracking.run_name, job.started_ms)
+    run = MlflowRun(
+        uri=None if store.is_embedded else without_user(store.client.tracking_uri),
+        folder=str(folder.absolute()),
+        experiment_id=store.client.get_run(run_id).info.experiment_id,
+        run_id=run_id,
+    )
+    for directory in filter(None, [job.record, job.verdict]):
+        write_run(Path(directory), run)
     return store, run_id
 
 
@@ -85,11 +108,15 @@ def _send_record(store: Store, run_id: str, job: Job, sent: Collection[Point]) -
     for path in _record_files(folder):
         place = PurePosixPath(RECORD_FOLDER, path.relative_to(folder).parent)
         store.client.log_artifact(run_id, str(path), str(place))
+    end = milliseconds(manifest.finished_at)
+    store.params(run_id, data_params(manifest))
+    store.client.log_inputs(run_id, dataset_inputs(manifest, str(folder)))
+    if record.summary is not None:
+        store.points(run_id, _one_point_each(record_summary(manifest, record.summary), end))
     if manifest.resumes:
         store.tags(
             run_id, {_RECORD: f"finished; the training was resumed {len(manifest.resumes)}x"}
         )
-    end = milliseconds(manifest.finished_at)
     store.client.set_terminated(run_id, _STATUS[manifest.status], end_time=end)
 
 
@@ -100,7 +127,7 @@ def _record_files(folder: Path) -> list[Path]:
     """
     manifest = folder / MANIFEST
     inner = sorted(path for path in folder.rglob("*") if path.is_file() and path != manifest)
-    inner = [path for path in inner if path.name != TRACKING]
+    inner = [path for path in inner if path.name not in {TRACKING, RUN}]
     if sum(path.stat().st_size for path in inner) > _MOST_BYTES:
         inner = [path for path in (folder / SUMMARY, folder / CARD) if path.exists()]
     return [*inner, manifest]
@@ -142,8 +169,10 @@ def _send_steps(
 def _send_verdict(store: Store, run_id: str, folder: Path) -> None:
     verdict = _read_verdict(folder)
     for path in sorted(folder.iterdir()):
-        if path.suffix in {".json", ".html", ".md", ".yaml"} and path.name != TRACKING:
+        if path.suffix in _SHOWN and path.name not in {TRACKING, RUN}:
             store.client.log_artifact(run_id, str(path), "gradgate")
+    now = milliseconds(verdict.as_of)
+    store.points(run_id, _one_point_each(verdict_summary(verdict), now))
     # The tags come last: who finds a run by its decision finds its reports too.
     store.tags(run_id, verdict_tags(verdict) | {"mlflow.note.content": note(verdict)})
 
@@ -154,7 +183,12 @@ def _send_push(store: Store, run_id: str, job: Job) -> None:
     store.tags(run_id, push_tags(destination, version))
     if job.tracking.registered_model:
         name = job.tracking.registered_model
-        register(store.client, name, run_id, verdict, destination, version)
+        move = register(store.client, name, run_id, verdict, destination, version)
+        store.tags(run_id, {"gradgate.alias": move.message})
+
+
+def _one_point_each(numbers: dict[str, float], at: int) -> Iterator[tuple[str, int, int, float]]:
+    return ((key, 0, at, value) for key, value in numbers.items())
 
 
 def _read_verdict(folder: Path) -> Verdict:

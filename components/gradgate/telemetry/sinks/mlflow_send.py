@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from gradgate.telemetry.sinks.mlflow_outbox import Job, Outbox
 from gradgate.telemetry.sinks.mlflow_pauses import Pauses
 from gradgate.telemetry.sinks.mlflow_process import state
+from gradgate.telemetry.sinks.mlflow_secrets import ScrubbedStream, scrub
+from gradgate.telemetry.sinks.mlflow_watch import Watch
 from gradgate.telemetry.writer import MANIFEST
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ def main(folder: Path) -> None:
 
 def log_to_stderr() -> None:
     """Says in the log what was done; of migrations, which MLflow tells at length, only trouble."""
+    # Before anybody takes hold of them: MLflow prints links with the password in them.
+    sys.stdout, sys.stderr = ScrubbedStream(sys.stdout), ScrubbedStream(sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -59,6 +63,9 @@ class Sender:
         self._open = {job.training_uid: job for job in outbox.trainings()}
         self._followers: dict[str, Follower] = {}
         self._unfollowed: set[str] = set()
+        self._watch = Watch(outbox.folder)
+        for job in self._open.values():
+            self._watch.begin(job)
 
     def run(self) -> None:
         """Works until there is nothing to do, or nothing gets through and nobody trains."""
@@ -119,7 +126,7 @@ class Sender:
             if trouble is not None:
                 _log.warning("%s: not sent %s", path.name, trouble)
                 return
-            self._outbox.set_aside(path, f"{type(error).__name__}: {error}")
+            self._outbox.set_aside(path, scrub(f"{type(error).__name__}: {error}"))
             _log.exception("%s: set aside", path.name)
             self._tell("set aside", job, str(error))
             if job.what == "training":
@@ -132,16 +139,19 @@ class Sender:
         if job.what == "begin":
             self._open[job.training_uid] = job
             self._followers.pop(job.training_uid, None)  # a resumed training took steps back
+            self._watch.begin(job)
         elif job.what == "training":
             self._over(job)
 
     def _over(self, job: Job) -> None:
         self._open.pop(job.training_uid, None)
         self._followers.pop(job.training_uid, None)
+        self._watch.end(job.training_uid)
         self._outbox.forget(job.training_uid)
 
     def _follow(self) -> None:
         """Sends what the trainings that run have recorded since the last look."""
+        self._watch.look()
         for uid, job in self._open.items():
             if uid in self._unfollowed or state(job.process) != "alive":
                 continue

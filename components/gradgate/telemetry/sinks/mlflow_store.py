@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from gradgate.contracts import Tracking
 from gradgate.telemetry.sinks.mlflow_place import embedded_uri
+from gradgate.telemetry.sinks.mlflow_secrets import scrub
 
 RUN_KEY = "gradgate.training_uid"
 _BATCH = 1000
@@ -31,6 +32,7 @@ class Store:
     def __init__(self, uri: str, artifacts: str | None = None) -> None:
         self.client = MlflowClient(tracking_uri=uri)
         self._artifacts = artifacts
+        self.is_embedded = artifacts is not None
 
     def experiment(self, name: str) -> str:
         """Id of the experiment, which is made if it is missing."""
@@ -89,7 +91,7 @@ class Store:
         """Logs parameters; one that is logged already keeps its value."""
         have = self.client.get_run(run_id).data.params
         new = [
-            Param(key, str(value)[:_PARAM_LENGTH])
+            Param(key, scrub(str(value))[:_PARAM_LENGTH])
             for key, value in sorted(params.items())
             if key not in have
         ]
@@ -98,7 +100,7 @@ class Store:
 
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Sets tags, cut to what MLflow keeps."""
-        rows = [RunTag(key, value[:_TAG_LENGTH]) for key, value in sorted(tags.items())]
+        rows = [RunTag(key, scrub(value)[:_TAG_LENGTH]) for key, value in sorted(tags.items())]
         self.client.log_batch(run_id, tags=rows, synchronous=True)
 
     def points(self, run_id: str, points: Iterable[tuple[str, int, int, float]]) -> int:
