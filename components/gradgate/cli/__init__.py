@@ -6,6 +6,7 @@ import gradgate
 from gradgate.cli.check import check
 from gradgate.cli.explain import explain
 from gradgate.cli.lint_pipeline import lint_pipeline
+from gradgate.cli.plots import plots
 from gradgate.cli.policy import app as policy
 from gradgate.cli.replay import replay
 from gradgate.cli.verify import verify
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(explain)
+app.command()(plots)
 app.command()(verify)
 app.add_typer(policy)
 app.command()(replay)

@@ -12,7 +12,8 @@ from gradgate.cli.read import evidence_of, model_beside, policy_of
 from gradgate.contracts import Policy, Verdict, Waivers
 from gradgate.contracts.times import instant
 from gradgate.gate import PolicyError, check_model, judge, load_waivers, read_waivers
-from gradgate.gate.render import FORMATS
+from gradgate.gate.plots import draw_pictures
+from gradgate.gate.render import FORMATS, render_html
 
 
 def check(
@@ -87,7 +88,11 @@ def check(
         waivers=excused,
         pinned_policy=policy_sha256,
     )
-    _write(verdict, output_format, out)
+    if output_format is Format.html:
+        text = render_html(verdict, draw_pictures(evidence, verdict))
+    else:
+        text = FORMATS[output_format.value](verdict)
+    _write(verdict, text, out)
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
 
 
@@ -99,8 +104,7 @@ def _read_waivers(path: Path, policy: Policy) -> Waivers:
         raise typer.Exit(Exit.BAD_POLICY) from error
 
 
-def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:
-    text = FORMATS[output_format.value](verdict)
+def _write(verdict: Verdict, text: str, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=not text.endswith("\n"))
     else:
