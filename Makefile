@@ -6,8 +6,8 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help demo test check check-style check-types check-imports check-schemas ui bench lock \
-	setup setup-base clean distclean
+.PHONY: help demo test check check-style check-types check-imports check-schemas ui bench fuzz \
+	mutants lock setup setup-base clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,12 @@ ui: setup ## Open the MLflow UI on the workspace
 
 bench: setup ## Run the benchmarks
 	@set -e; for script in benchmarks/[a-z]*.py; do $(PYTHON) $$script $(ARGS); done
+
+fuzz: setup ## Fuzz the readers of policies, waivers, records and verdicts, for minutes
+	@$(PYTHON) tests/faults/fuzz.py $(ARGS)
+
+mutants: setup ## Put every known fault of a gate into ours; see which test finds it
+	@$(PYTHON) tests/mutants/run.py $(ARGS)
 
 lock: ## Make the locks again; UPGRADE=1 takes newer versions
 	@sh requirements/bootstrap.sh lock $(if $(UPGRADE),--upgrade)

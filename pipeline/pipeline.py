@@ -28,6 +28,7 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from gradgate.contracts import Contract, Tracking
 from gradgate.gradients import Clip, ClipByGlobalNorm, ClipByNorm, ClipByValue
+from gradgate.tfx.fail_if_blocked.component import FailIfBlocked
 from gradgate.tfx.gate.component import GradientGate
 from gradgate.tfx.pusher.component import VerifyingPusher
 from gradgate.tfx.trainer.component import Trainer
@@ -52,7 +53,11 @@ BEAM_ARGS = (
 
 
 def create_pipeline(
-    config: Config, workspace: Workspace, *, tracking: Tracking | None = None
+    config: Config,
+    workspace: Workspace,
+    *,
+    tracking: Tracking | None = None,
+    fail_run_on_block: bool = False,
 ) -> Pipeline:
     """Returns the pipeline of a configuration.
 
@@ -60,6 +65,8 @@ def create_pipeline(
         config: What to train, how to guard it, and what to ask of it.
         workspace: Where everything is kept.
         tracking: How MLflow mirrors the run; None is `Workspace.tracking`.
+        fail_run_on_block: Add a last node that fails if the gate blocked the model, after all of it
+            was recorded.
 
     Raises:
         PolicyError: If the policy, or its waivers, cannot be used.
@@ -111,8 +118,10 @@ def create_pipeline(
         model=model,
         gradient_health=trainer.outputs["gradient_health"],
         evaluator_blessing=evaluator.outputs["blessing"],
+        examples=examples,
         policy=config.policy_file.read_text(encoding="utf-8"),
         waivers=waivers.read_text(encoding="utf-8") if waivers else None,
+        baselines=str(workspace.baselines),
     ).with_id(GATE)
     pusher = VerifyingPusher(
         model=model,
@@ -124,6 +133,13 @@ def create_pipeline(
             )
         ),
     )
+    last = []
+    if fail_run_on_block:
+        last.append(
+            FailIfBlocked(
+                verdict=gate.outputs["verdict"], pushed_model=pusher.outputs["pushed_model"]
+            )
+        )
     return Pipeline(
         pipeline_name=NAME,
         pipeline_root=str(workspace.artifacts),
@@ -138,6 +154,7 @@ def create_pipeline(
             evaluator,
             gate,
             pusher,
+            *last,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),

@@ -69,6 +69,7 @@ def run(
     listener: Listener | None = None,
     *,
     tracking: Tracking | None = None,
+    fail_run_on_block: bool = False,
 ) -> RunResult:
     """Runs the pipeline.
 
@@ -79,10 +80,12 @@ def run(
         workspace: Where everything is kept; later runs there use its cache.
         listener: Is told of every stage.
         tracking: How MLflow mirrors the run; None keeps a store in the workspace.
+        fail_run_on_block: Raise if the gate blocked the model, after all of it was recorded.
 
     Raises:
         ConfigError, DataError, PolicyError: If what the run needs cannot be used.
-        Exception: What a component raised. A blocked model is no error.
+        BlockedError: If the gate blocked the model, and `fail_run_on_block`.
+        Exception: What a component raised. Else a blocked model is no error.
     """
     begin = time.monotonic()
     config = load(config) if isinstance(config, str) else config
@@ -94,7 +97,9 @@ def run(
     watch = _Stopwatch(listener or Silence())
     runner = ListeningRunner(watch)
     with _no_arguments():
-        runner.run(create_pipeline(config, place, tracking=tracking))
+        runner.run(
+            create_pipeline(config, place, tracking=tracking, fail_run_on_block=fail_run_on_block)
+        )
     gate, pushed = runner.outputs(GATE), runner.outputs(PUSHER)["pushed_model"]
     trainer = runner.outputs(TRAINER)
     folder = Path(gate["verdict"].uri)

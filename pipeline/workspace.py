@@ -40,6 +40,11 @@ class Workspace:
             wait_seconds=0.0,
         )
 
+    @property
+    def baselines(self) -> Path:
+        """The healthy verdicts of this pipeline, which the gate compares the next one with."""
+        return self.root / "baselines" / NAME
+
     def serving(self, config: Config) -> Path:
         """What the model server watches."""
         return self.root / config.push_to

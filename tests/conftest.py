@@ -3,6 +3,7 @@
 import gc
 import os
 import subprocess
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,27 @@ def _nothing_old_is_searched():
 
 def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="rewrite the golden files")
+    parser.addoption(
+        "--half",
+        choices=("first", "second"),
+        help="of tests that train, with 4 cases or more, only every other case: for two stacks that"
+        " share the work",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out the other half of the cases of a test, where `--half` says so."""
+    half = config.getoption("--half")
+    if half is None:
+        return
+    cases = defaultdict(list)
+    for item in items:
+        if {"training", "gradients"} & set(item.path.parts):
+            cases[item.path, item.originalname].append(item)
+    start = ("second", "first").index(half)
+    out = {item for of_test in cases.values() if len(of_test) >= 4 for item in of_test[start::2]}
+    config.hook.pytest_deselected(items=[item for item in items if item in out])
+    items[:] = [item for item in items if item not in out]
 
 
 @pytest.fixture

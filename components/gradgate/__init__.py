@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradgate.gradients import ZClip as ZClip
     from gradgate.tfx.artifacts import GradientHealth as GradientHealth
     from gradgate.tfx.artifacts import TrainingHealthVerdict as TrainingHealthVerdict
+    from gradgate.tfx.fail_if_blocked.component import FailIfBlocked as FailIfBlocked
     from gradgate.tfx.gate.component import GradientGate as GradientGate
     from gradgate.tfx.pusher.component import VerifyingPusher as VerifyingPusher
     from gradgate.tfx.trainer.component import Trainer as Trainer
@@ -39,6 +40,7 @@ _HOME = {
     "ClipByGlobalNorm": "gradgate.gradients",
     "ClipByNorm": "gradgate.gradients",
     "ClipByValue": "gradgate.gradients",
+    "FailIfBlocked": "gradgate.tfx.fail_if_blocked.component",
     "GradientGate": "gradgate.tfx.gate.component",
     "GradientHealth": "gradgate.tfx.artifacts",
     "Guard": "gradgate.training",
@@ -61,6 +63,7 @@ __all__ = [
     "ClipByGlobalNorm",
     "ClipByNorm",
     "ClipByValue",
+    "FailIfBlocked",
     "GradientGate",
     "GradientHealth",
     "Guard",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from problem import Problem
 
-_EXTRAS = ("tfx", "mlflow", "kubeflow", "signing")
+_EXTRAS = ("tfx", "mlflow", "kubeflow", "s3", "signing")
 _ALL = ("pyproject.toml", *(word for extra in _EXTRAS for word in ("--extra", extra)))
 _TFX_116 = ("--python-version", "3.10", "--python-platform", "x86_64-manylinux_2_28")
 _TFX_121 = ("--python-version", "3.11", "--universal")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,25 @@ def make_record(tmp_path):
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def write_waivers(tmp_path):
+    """Writes waivers of one rule that hold for the trainings of `make_record`, which end now."""
+
+    def write(path, *, policy, rule, first_day=-1, last_day=20):
+        now = datetime.now(timezone.utc)
+        created, expires = (
+            (now + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            for days in (first_day, last_day)
+        )
+        text = (
+            "apiVersion: gradgate/v1\n"
+            "kind: Waivers\n"
+            "waivers:\n"
+            f"  - {{id: w-1, policy: {policy}, rule: {rule}, reason: broken sensors,\n"
+            f"     owner: alice, approved_by: bob, created: {created}, expires: {expires}}}\n"
+        )
+        (tmp_path / path).write_text(text)
+
+    return write

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from importlib import resources
 
 import numpy as np
 
@@ -102,3 +104,59 @@ def test_last_nights_verdict_is_found_below_a_pipeline_root(call, make_record, t
     assert found == "root/GradientGate/verdict/10/verdict.json, the newest of 2 found"
     assert "--as-of 2026-01-08T05:00:00Z" in done.stdout
     assert call("explain", "record").returncode == Exit.CANNOT_JUDGE
+
+
+def test_the_command_that_judges_again_can_be_copied_as_it_is(
+    run_cli, call, make_record, tmp_path, monkeypatch
+):
+    (tmp_path / "root" / "Trainer" / "model" / "5" / "Format-Serving").mkdir(parents=True)
+    (tmp_path / "root" / "Trainer" / "model" / "5" / "Format-Serving" / "pb").write_bytes(b"x")
+    record = make_record("root/Trainer/gradient_health/5", nan_gradient)
+    make_record("root/Trainer/gradient_health/4", training_uid="another")
+    folder = tmp_path / "root" / "GradientGate" / "verdict" / "7"
+    folder.mkdir(parents=True)
+    given = ("--as-of", "2026-01-07T05:00:00Z", "--format", "json")
+    call("check", record, *given, "--out", folder / "verdict.json")
+    (folder / "policy.yaml").write_bytes(default_policy())
+    (folder / "report.html").write_text("")
+    place = "root/GradientGate/verdict/7"
+    shown = call("explain", "root").stdout
+    assert f"the report, with charts\n  {place}/report.html\n" in shown
+    (command,) = (line.strip() for line in shown.splitlines() if "gradgate check root" in line)
+    assert command == (
+        "gradgate check root/Trainer/gradient_health/5 --model"
+        " root/Trainer/model/5/Format-Serving"
+        f" --policy {place}/policy.yaml --as-of 2026-01-07T05:00:00Z"
+    )
+    again = run_cli(*command.split()[1:], "--format", "json")
+    assert again.stdout == (folder / "verdict.json").read_text()
+    monkeypatch.chdir(folder)
+    command = f"gradgate check {record} --model {record.parents[1]}/model/5/Format-Serving"
+    assert f"{command} --policy policy.yaml" in call("explain", ".").stdout
+
+
+def default_policy():
+    return (resources.files("gradgate.gate") / "policies" / "default.yaml").read_bytes()
+
+
+def test_what_is_not_found_is_for_the_reader_to_put_in(call, make_record, tmp_path):
+    record = make_record(spoil=nan_gradient)
+    folder = tmp_path / "a" / "b" / "c"
+    folder.mkdir(parents=True)
+    call("check", record, "--training-only", "--format", "json", "--out", folder / "verdict.json")
+    shown = call("explain", folder).stdout
+    assert "gradgate check RECORD --training-only --policy POLICY --as-of" in shown
+    assert "the report" not in shown
+
+
+def test_a_copy_of_a_verdict_counts_once_and_its_own_place_is_named(call, make_record, tmp_path):
+    folder = tmp_path / "root" / "GradientGate" / "verdict" / "7"
+    copy = tmp_path / "root" / "mlflow" / "artifacts" / "8f2a" / "artifacts" / "gradgate"
+    folder.mkdir(parents=True)
+    record = make_record(spoil=nan_gradient)
+    call("check", record, "--training-only", "--format", "json", "--out", folder / "verdict.json")
+    copy.mkdir(parents=True)
+    shutil.copy(folder / "verdict.json", copy)
+    assert call("explain", "root").stderr == (
+        "root/GradientGate/verdict/7/verdict.json, the newest of 1 found\n"
+    )

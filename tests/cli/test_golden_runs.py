@@ -13,8 +13,9 @@ from gradgate.cli.fixtures import find_fixtures, golden_runs
 from gradgate.telemetry.reader import RecordError, open_record
 
 NAMES = (
-    "amp-skips", "clip-saturation", "dead-units", "empty", "healthy", "nan-at-step-0",
-    "nan-mid-run", "resume", "silent-nan", "spike-and-recovery", "truncated", "vanishing",
+    "amp-skips", "baseline-drift", "clip-saturation", "dead-units", "empty", "healthy",
+    "nan-at-step-0", "nan-mid-run", "resume", "silent-nan", "spike-and-recovery", "truncated",
+    "vanishing",
 )  # fmt: skip
 SOUND = {"healthy", "amp-skips", "resume", "spike-and-recovery"}
 # Of bytes, which differ between versions of the library that writes Parquet.
@@ -63,6 +64,13 @@ def test_what_is_shipped_is_what_the_script_makes(made, name):
         return
     for left, right in zip(ours.batches(), theirs.batches(), strict=True):
         assert_same(left, right)
+
+
+def test_the_baselines_that_are_shipped_are_those_that_the_script_makes(made):
+    ours, theirs = (folder / "baseline-drift" / "baselines" for folder in (golden_runs(), made))
+    assert len(list(ours.iterdir())) == 5
+    for file in ours.iterdir():
+        assert (theirs / file.name).read_bytes() == file.read_bytes()
 
 
 def test_the_script_makes_no_run_that_is_not_shipped(made):

@@ -247,6 +247,48 @@ def test_a_record_that_is_missing_blocks_and_can_be_expected(call, policies, fix
     assert call("policy", "test", "fixtures", "--policy", "mine.yaml").returncode == Exit.OK
 
 
+def test_waivers_are_given_for_all_fixtures_or_lie_beside_what_is_expected(
+    call, policies, fixtures, write_waivers
+):
+    arguments = ("policy", "test", "fixtures", "--policy", "mine.yaml")
+    (fixtures / "b-nan" / "expect.yaml").write_text("decision: warn\n")
+    assert call(*arguments).returncode == Exit.BAD_POLICY
+    write_waivers("waivers.yaml", policy="mine", rule="loss")
+    done = call(*arguments, "--waivers", "waivers.yaml")
+    assert done.returncode == Exit.OK, done.stdout + done.stderr
+    write_waivers("fixtures/b-nan/waivers.yaml", policy="mine", rule="loss")
+    assert call(*arguments).returncode == Exit.OK
+    # Its own come first, also where they waive less.
+    write_waivers("fixtures/b-nan/waivers.yaml", policy="mine", rule="norm")
+    done = call(*arguments, "--waivers", "waivers.yaml")
+    assert done.returncode == Exit.BAD_POLICY
+    assert "decision: expected warn, got block" in done.stdout
+
+
+def test_a_waiver_that_has_ended_when_the_training_did_waives_nothing(
+    call, policies, fixtures, write_waivers
+):
+    write_waivers("old.yaml", policy="mine", rule="loss", first_day=-9, last_day=-1)
+    done = call("policy", "test", "fixtures", "--policy", "mine.yaml", "--waivers", "old.yaml")
+    assert done.returncode == Exit.OK, done.stdout
+
+
+def test_waivers_that_cannot_be_used_test_nothing(call, policies, fixtures, write_waivers):
+    arguments = ("policy", "test", "fixtures", "--policy", "mine.yaml")
+    write_waivers("other.yaml", policy="other", rule="loss")
+    (fixtures / "a-sound" / "waivers.yaml").symlink_to("nowhere")
+    for more, reason in (
+        (("--waivers", "other.yaml"), "other.yaml:4:15: waivers[0].policy: is for policy other"),
+        (("--waivers", "none.yaml"), "none.yaml: cannot be read"),
+        ((), "fixtures/a-sound/waivers.yaml: is a link; name the file itself"),
+    ):
+        done = call(*arguments, *more)
+        assert done.returncode == Exit.BAD_POLICY == 13
+        assert done.stderr.startswith("cannot use the waivers: ")
+        assert reason in done.stderr
+        assert done.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

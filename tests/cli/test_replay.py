@@ -82,6 +82,19 @@ def test_a_policy_in_shadow_is_replayed_as_if_it_were_enforced(call, past, tmp_p
     assert document["rules"] == [{"rule": "loss", "blocks": 2, "warns": 0}]
 
 
+def test_what_was_waived_when_the_training_ended_warns(call, past, write_waivers):
+    arguments = ("replay", "past", "--policy", "no-clip.yaml", "--format", "json")
+    write_waivers("now.yaml", policy="no-clip", rule="loss")
+    write_waivers("later.yaml", policy="no-clip", rule="loss", first_day=1, last_day=20)
+    for name, numbers in (("now", (0, 2)), ("later", (2, 0))):
+        document = json.loads(call(*arguments, "--waivers", f"{name}.yaml").stdout)
+        assert (document["blocked"], document["warned"]) == numbers
+    write_waivers("other.yaml", policy="other", rule="loss")
+    done = call(*arguments, "--waivers", "other.yaml")
+    assert done.returncode == Exit.BAD_POLICY
+    assert done.stderr.startswith("cannot use the waivers: other.yaml:")
+
+
 def test_only_the_newest_can_be_asked_for(call, past):
     document = json.loads(call("replay", "past", "--last", "1", "--format", "json").stdout)
     assert [one["record"] for one in document["records"]] == ["past/records/unjudged"]
@@ -114,7 +127,7 @@ def test_records_are_found_wherever_they_lie_and_however_damaged(call, tmp_path)
     os.mkfifo(tmp_path / "runs" / "pipe" / "manifest.json")
     os.mkfifo(tmp_path / "runs" / "pipe" / "verdict.json")
     document = json.loads(call("replay", "runs", "runs/resume/..", "--format", "json").stdout)
-    assert document["total"] == 12
+    assert document["total"] == 13
     would_be = {one["record"]: one for one in document["records"]}
     assert would_be["runs/healthy/record"]["headline"].startswith("BLOCK T-UNFINALIZED")
     assert would_be["runs/vanishing/record"]["headline"].startswith("BLOCK T-CORRUPT")

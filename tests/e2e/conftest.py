@@ -51,9 +51,10 @@ def run_pipeline(workspace):
     """Runs a configuration in the shared workspace; returns its result and its outcomes."""
     from pipeline.run import run
 
-    def go(config, *, after=None):
+    def go(config, *, after=None, **options):
         watch = Watch(after)
-        return run(config, workspace, watch), watch.outcomes
+        go.outcomes = watch.outcomes  # of a run that raises, too
+        return run(config, workspace, watch, **options), watch.outcomes
 
     return go
 

@@ -182,6 +182,78 @@ def test_the_gate_is_asked_anew_even_if_nothing_changed(stricter):
     assert before.verdict.subject.training_uid
 
 
+@pytest.fixture(scope="session")
+def red(run_pipeline, stricter, workspace):
+    """The same blocked training twice, by a pipeline whose last node fails if it is blocked.
+
+    Returns of each run the error, the outcomes, and the verdict's folder.
+    """
+    from gradgate.tfx.fail_if_blocked.executor import BlockedError
+
+    (_, _), (blocked, _) = stricter
+    policy = blocked.verdict_path.with_name("policy.yaml")
+    config = load("sound").model_copy(update={"policy": str(policy)})
+    runs = []
+    for _ in range(2):
+        with pytest.raises(BlockedError) as caught:
+            run_pipeline(config, fail_run_on_block=True)
+        folders = (workspace / "artifacts" / "GradientGate" / "verdict").iterdir()
+        newest = max(folders, key=lambda folder: int(folder.name))
+        runs.append((str(caught.value), run_pipeline.outcomes, newest))
+    return runs
+
+
+def test_the_last_node_turns_the_run_red_after_everything_was_recorded(red, stricter):
+    (_, _), (blocked, _) = stricter
+    for error, outcomes, folder in red:
+        assert error.startswith("BLOCK impossible: ")
+        assert f"gradgate explain {folder}" in error
+        assert [name for name, outcome in outcomes.items() if outcome == "failed"] == [
+            "FailIfBlocked"
+        ]
+        assert (outcomes["GradientGate"], outcomes["VerifyingPusher"]) == ("done", "done")
+        verdict = json.loads((folder / "verdict.json").read_bytes())
+        assert verdict["headline"] == blocked.headline
+        assert (folder / "report.html").stat().st_size > 1000
+        blessing = folder.parents[1] / "blessing" / folder.name
+        assert [path.name for path in blessing.iterdir()] == ["NOT_BLESSED"]
+
+
+def test_a_blocked_run_is_red_again_though_all_before_the_gate_comes_from_the_cache(red):
+    (_, first, one), (_, again, other) = red
+    assert one != other
+    for outcomes in (first, again):
+        assert _cached(outcomes) >= {*BEFORE_THE_TRAINER, "Trainer"}
+        assert outcomes["FailIfBlocked"] == "failed"
+
+
+def test_the_page_in_mlflow_says_so_after_a_red_run(red, workspace):
+    from mlflow import MlflowClient
+
+    from gradgate.telemetry.sinks.mlflow_outbox import Outbox
+    from gradgate.telemetry.sinks.mlflow_place import embedded_uri
+    from pipeline.workspace import NAME, Workspace
+
+    _, (_, _, folder) = red
+    place = Workspace(workspace)
+    assert Outbox(place.mlflow).wait_until_empty(120)
+    Outbox(place.mlflow).stop_sender()
+    verdict = json.loads((folder / "verdict.json").read_bytes())
+    client = MlflowClient(embedded_uri(place.mlflow))
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name(NAME).experiment_id],
+        filter_string=f"tags.`gradgate.verdict_id` = '{verdict['verdict_id']}'",
+    )
+    assert run.data.tags["gradgate.training_uid"] == verdict["subject"]["training_uid"]
+    assert run.data.tags["mlflow.note.content"].startswith("## BLOCKED")
+
+
+def test_what_the_gate_lets_through_leaves_the_last_node_green(run_pipeline, sound, red):
+    result, outcomes = run_pipeline("sound", fail_run_on_block=True)
+    assert result.is_pushed
+    assert (outcomes["Trainer"], outcomes["FailIfBlocked"]) == ("cached", "done")
+
+
 def test_only_what_our_gate_blessed_is_the_baseline(sound, stricter):
     # The Evaluator blessed every model here, the sick ones too. TFX's own resolver, not told
     # whose blessing counts, would take the last of those.

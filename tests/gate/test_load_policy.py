@@ -176,7 +176,7 @@ def test_a_message_moves_no_cursor():
             ("metadata", "metdata"),
             ("policy.yaml:3:1: metdata: there is no such field; did you mean metadata? the fields"
             " here are apiVersion, kind, metadata, mode, required_signals, coverage,"
-            " staleness, defaults,"
+            " staleness, baseline, defaults,"
                 " require_evaluator, require_trained_weights, max_waiver_days, rules,"
                 " shadow_rules"),
         ),

@@ -92,7 +92,7 @@ def test_every_golden_run_is_drawn_or_cannot_be_read(request):
         counts[run.name] = len(pictures)
     unread = {"empty": 0, "truncated": 0}
     assert counts == dict.fromkeys(counts, 5) | unread
-    assert len(counts) == 12
+    assert len(counts) == 13
 
 
 def test_offences_are_named_with_step_and_rule_in_every_picture(sick):

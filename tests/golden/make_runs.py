@@ -14,7 +14,10 @@ from unittest import mock
 
 import numpy as np
 
-from gradgate.contracts import ActivationCard, ModelCard, VariableCard
+from gradgate.contracts import ActivationCard, ModelCard, VariableCard, Verdict
+from gradgate.contracts.references import MeasuredValue, Measurement, Reference
+from gradgate.contracts.verdict import Inputs, Subject
+from gradgate.gate import keep_baseline
 from gradgate.telemetry.batch import ActivationBatch, StatisticsBatch, StepBatch
 from gradgate.telemetry.writer import RecordWriter
 
@@ -155,6 +158,13 @@ def spike_and_recovery(steps: StepBatch) -> None:
     steps.clip_scale[rows] = 0.0625
 
 
+def far_from_before(steps: StepBatch) -> None:
+    """Gradients are a sixteenth of what they were in the trainings before; all else is well."""
+    seen = steps.statistics
+    for values in (steps.norms, steps.global_norm, steps.clipped_norm, seen.mean_abs, seen.max_abs):
+        np.divide(values, 16, out=values)
+
+
 def as_it_is(steps: StepBatch) -> None:
     """Nothing goes wrong."""
 
@@ -211,6 +221,38 @@ def write_empty(folder: Path) -> None:
     _finish(_begun(folder))
 
 
+def write_drift(folder: Path) -> None:
+    """Writes a record, and beside it the verdicts on the five healthy trainings before it.
+
+    Their median gradient norms were about 1. They hold what a verdict leaves for later trainings,
+    and nothing else, so that they stay as they are when the judge learns new words.
+    """
+    write(folder, far_from_before)
+    for day, norm in enumerate((0.875, 1.0, 1.125, 1.0, 0.9375), start=21):
+        verdict = Verdict(
+            decision="ok",
+            blessed=False,
+            healthy=True,
+            headline="OK: a training before",
+            subject=Subject(training_uid=f"golden-run-of-day-{day}"),
+            inputs=Inputs(gate_version="0.1.0", record_schema="1.1"),
+            as_of=f"2026-01-{day}T12:00:00Z",
+            references=(_reference(norm),),
+        )
+        keep_baseline(folder.parent / "baselines", verdict.sealed())
+
+
+def _reference(norm: float) -> Reference:
+    """What the rule `gradient-norm-drift` of the default policy measured."""
+    measurement = Measurement(
+        signal="gradient.global_norm",
+        aggregate={"fn": "quantile", "q": 0.5},
+        window={"last": "20%"},
+        values=(MeasuredValue(value=norm, samples=STEPS // 5),),
+    )
+    return Reference(kind="Adam", variables=PATHS, measurements=(measurement,))
+
+
 GOLDEN: dict[str, Callable[[Path], None]] = {
     "healthy": write,
     "nan-at-step-0": lambda folder: write(folder, nan_at_step_0),
@@ -224,6 +266,7 @@ GOLDEN: dict[str, Callable[[Path], None]] = {
     "resume": write_resumed,
     "truncated": write_truncated,
     "empty": write_empty,
+    "baseline-drift": write_drift,
 }
 
 
@@ -231,7 +274,8 @@ def make(folder: Path) -> None:
     """Writes every golden run below a folder; what is expected of a policy is written by hand."""
     with mock.patch("gradgate.telemetry.writer.now", return_value=FINISHED):
         for name, run in GOLDEN.items():
-            shutil.rmtree(folder / name / "record", ignore_errors=True)
+            for part in ("record", "baselines"):
+                shutil.rmtree(folder / name / part, ignore_errors=True)
             run(folder / name / "record")
 
 

@@ -8,7 +8,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-ALL = ("train", "tfx", "mlflow", "kubeflow")
+ALL = ("train", "tfx", "mlflow", "kubeflow", "s3", "signing")
 # Each lock, the Python it is for, and the extras and groups that it was made from.
 LOCKS = [
     pytest.param("tfx116-py310.txt", "3.10", ALL, "dev", id="tfx116-3.10"),

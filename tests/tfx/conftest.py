@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -58,8 +60,10 @@ def write_verdict(folder, model, **changes):
 class Judged:
     """A model that was judged: its folder, its verdict's folder, and the blessing of the two."""
 
-    def __init__(self, root, *, weights=b"sound weights", **changes):
+    def __init__(self, root, *, weights=b"sound weights", without=(), **changes):
         self.model = write_model(root / "model", weights)
+        for name in without:
+            (self.model / name).unlink()
         self.verdict_dir = root / "verdict"
         self.verdict = write_verdict(self.verdict_dir, self.model, **changes)
         self.blessing = Blessing(
@@ -76,6 +80,74 @@ def judged(tmp_path):
 @pytest.fixture
 def serving(tmp_path):
     return tmp_path / "serving" / "taxi"
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A server that speaks S3, on the loopback interface; yields its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def s3_url(s3_server, monkeypatch):
+    """An address in a new bucket on that server."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    bucket = f"b-{uuid.uuid4().hex}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    return f"s3://{bucket}/serving/taxi"
+
+
+# Every object store; a new one is added here and nowhere else.
+STORES = ["s3", pytest.param("gfile", marks=pytest.mark.tfx)]
+
+
+@pytest.fixture(params=STORES)
+def store(request, tmp_path):
+    """A store with nothing in it: S3 on a real server, and TensorFlow's files on a local path."""
+    if request.param == "s3":
+        from gradgate.tfx.pusher.object_store import open_store
+
+        return open_store(request.getfixturevalue("s3_url"))
+    from gradgate.tfx.pusher.gfile_store import GfileStore
+
+    return GfileStore(str(tmp_path / "objects"))
+
+
+class Meddled:
+    """A real store, where something happens right before some of its operations."""
+
+    def __init__(self, store, **before):
+        self._store, self._before = store, before
+        self.calls = []
+
+    def __getattr__(self, name):
+        real = getattr(self._store, name)
+
+        def meddled(*arguments, **named):
+            self.calls.append((name, *map(str, arguments)))
+            if name in self._before:
+                self._before[name](*arguments, **named)
+            return real(*arguments, **named)
+
+        return meddled if callable(real) else real
+
+
+@pytest.fixture
+def meddled():
+    return Meddled
 
 
 @pytest.fixture(scope="session")

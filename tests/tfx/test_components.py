@@ -179,12 +179,24 @@ class TestVerifyingPusher:
         filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=base)
         return pusher_pb2.PushDestination(filesystem=filesystem)
 
-    @pytest.mark.parametrize("base", ["", "gs://bucket/serving"])
-    def test_only_a_directory_is_a_destination(self, channels, base):
+    @pytest.mark.parametrize("base", ["", "http://host/serving", "S3://bucket/serving"])
+    def test_only_a_directory_or_an_object_store_is_a_destination(self, channels, base):
         from gradgate import VerifyingPusher
 
-        with pytest.raises(ValueError, match="An object store has no atomic rename"):
+        with pytest.raises(ValueError, match=r"or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; got "):
             VerifyingPusher(push_destination=self.destination(base), **channels)
+
+    @pytest.mark.parametrize("base", ["s3://bucket/serving", "gs://bucket/serving"])
+    def test_numbered_versions_are_for_object_stores(self, channels, base):
+        from gradgate import VerifyingPusher
+
+        def pusher(base):
+            to = self.destination(base)
+            return VerifyingPusher(push_destination=to, numeric_versions=True, **channels)
+
+        assert pusher(base).exec_properties["numeric_versions"] == 1
+        with pytest.raises(ValueError, match="numeric_versions is for object stores"):
+            pusher("/serving")
 
     @pytest.mark.parametrize("left_out", ["model_blessing", "verdict"])
     def test_no_blessing_and_no_verdict_is_no_pusher(self, channels, left_out):

@@ -254,3 +254,46 @@ class TestEvaluator:
         verdict, _, _ = gate(sound.model, sound.health, infra_blessing=[refused])
         assert not verdict.blessed
         assert "InfraValidator did not bless this model" in verdict.headline
+
+
+ASKED = """
+  - {id: answers, signal: answers.nonfinite, aggregate: {fn: sum}, expect: {op: "==", value: 0}}
+  - {id: constant, signal: answers.constant, aggregate: {fn: max}, expect: {op: "==", value: 0}}
+"""
+
+
+@pytest.fixture
+def examples(artifact, tmp_path):
+    """Examples of the model's feature x, of a train split that is empty and an eval split."""
+    import tensorflow as tf
+    from tfx.types import standard_artifacts
+
+    made = artifact(standard_artifacts.Examples, tmp_path / "examples")
+    made.split_names = '["train", "eval"]'
+    for split, count in (("train", 0), ("eval", 8)):
+        folder = tmp_path / "examples" / f"Split-{split}"
+        folder.mkdir()
+        options = tf.io.TFRecordOptions(compression_type="GZIP")
+        with tf.io.TFRecordWriter(str(folder / "data-00000-of-00001.gz"), options) as writer:
+            for i in range(count):
+                x = tf.train.Feature(float_list=tf.train.FloatList(value=[i, 1, -i, 2]))
+                features = tf.train.Features(feature={"x": x})
+                writer.write(tf.train.Example(features=features).SerializeToString())
+    return made
+
+
+def test_the_gate_asks_the_model_itself_where_a_rule_wants_its_answers(
+    sound, gate, policy, examples
+):
+    verdict, _, _ = gate(sound.model, sound.health, text=policy + ASKED, examples=[examples])
+    asked = {finding.id: finding for finding in verdict.findings}
+    assert asked["answers"].status == asked["constant"].status == "pass"
+    assert asked["answers"].evidence == "recomputed"
+    assert verdict.decision == "ok"
+
+
+def test_a_rule_on_answers_without_examples_blocks_and_says_what_to_wire(sound, gate, policy):
+    verdict, _, _ = gate(sound.model, sound.health, text=policy + ASKED)
+    finding = next(finding for finding in verdict.findings if finding.id == "answers")
+    assert (finding.status, finding.level) == ("unknown", "block")
+    assert "or by `examples` of the GradientGate" in finding.message

@@ -178,6 +178,55 @@ def test_an_evaluator_that_no_gate_hears_is_found_unless_the_policy_needs_none(
     )
 
 
+@pytest.mark.parametrize("is_wired", [True, False])
+def test_a_last_node_that_hears_no_gate_is_found(wiring, is_wired):
+    from tfx.types.channel import Channel
+
+    from gradgate import FailIfBlocked, TrainingHealthVerdict
+
+    pusher = wiring.pusher()
+    verdict = wiring.gate.outputs["verdict"] if is_wired else Channel(type=TrainingHealthVerdict)
+    last = FailIfBlocked(verdict=verdict, pushed_model=pusher.outputs["pushed_model"])
+    found = wiring.problems(pusher, last)
+    if is_wired:
+        assert found == []
+    else:
+        ((node, code, message),) = found
+        assert (node, code) == ("FailIfBlocked", "unwired-blessing")
+        assert message.endswith("stay green; give it GradientGate.outputs['verdict']")
+
+
+def test_a_start_from_the_latest_model_blessed_or_not_is_found(wiring):
+    from tfx.components.evaluator.component import Evaluator
+    from tfx.dsl.components.common.resolver import Resolver
+    from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
+    from tfx.types.channel import Channel
+    from tfx.types.standard_artifacts import Examples
+
+    from gradgate import Trainer
+
+    latest = Resolver(strategy_class=LatestArtifactStrategy, model=wiring.model())
+    base, examples = latest.outputs["model"], Channel(type=Examples)
+    warm = Trainer(run_fn="x.run_fn", examples=examples, base_model=base).with_id("Warm")
+    compared = Evaluator(
+        examples=examples, model=wiring.trainer.outputs["model"], baseline_model=base
+    ).with_id("Compared")
+    nodes = (wiring.pusher(), latest, warm, compared)
+    found = {node: (code, message) for node, code, message in wiring.problems(*nodes)}
+    assert found["Warm"][0] == found["Compared"][0] == "unjudged-start"
+    assert found["Warm"][1] == (
+        f"base_model is what {latest.id} finds, blessed or not; let it find the last blessed model:"
+        " LatestBlessedModelStrategy, with model_blessing=Channel(type=ModelBlessing,"
+        " producer_component_id='GradientGate')"
+    )
+    scoped = wiring.blessing(producer_component_id="GradientGate")
+    blessed = wiring.resolver(model=wiring.model(), model_blessing=scoped).with_id("Blessed")
+    warm = Trainer(
+        run_fn="x.run_fn", examples=examples, base_model=blessed.outputs["model"]
+    ).with_id("Warm")
+    assert wiring.problems(wiring.pusher(), blessed, warm) == []
+
+
 def test_an_inner_pipeline_is_looked_into(wiring):
     from tfx.components.pusher.component import Pusher
     from tfx.orchestration.pipeline import Pipeline

@@ -16,14 +16,14 @@ def pusher(artifact, tmp_path):
 
     from gradgate.tfx.pusher.executor import Executor
 
-    def run(model, blessings, verdict):
+    def run(model, blessings, verdict, *, base=tmp_path / "serving", **properties):
         pushed = artifact(PushedModel, tmp_path / "pushed")
-        destination = {"filesystem": {"baseDirectory": str(tmp_path / "serving")}}
+        destination = {"filesystem": {"baseDirectory": str(base)}}
         executor = Executor()
         executor.Do(
             {"model": [model], "model_blessing": blessings, "verdict": [verdict]},
             {"pushed_model": [pushed]},
-            {"push_destination": json.dumps(destination)},
+            {"push_destination": json.dumps(destination), **properties},
         )
         return pushed
 
@@ -93,3 +93,26 @@ def test_a_model_that_is_a_file_is_not_pushed_and_nothing_is_raised(sound, gate,
     pushed = pusher(model, [blessing], artifact)
     assert pushed.get_int_custom_property("pushed") == 0
     assert "is no directory" in pushed.get_string_custom_property("reason")
+
+
+def test_a_blessed_model_is_pushed_to_an_object_store_and_archived(sound, gate, pusher, s3_url):
+    from gradgate.tfx.pusher.object_store import open_store
+    from gradgate.tfx.pusher.pointer import read_pointer
+
+    verdict, blessing, artifact = gate(sound.model, sound.health)
+    pushed = pusher(sound.model, [blessing], artifact, base=s3_url, numeric_versions=1)
+    assert pushed.get_int_custom_property("pushed") == 1
+    pointer, _ = read_pointer(open_store(s3_url))
+    destination = pushed.get_string_custom_property("pushed_destination")
+    assert destination == f"{s3_url}/{pointer.prefix}"
+    assert pushed.get_string_custom_property("pushed_version") == str(pointer.version)
+    assert open_store(s3_url).folders()[-1] == "by-digest"
+    assert str(pointer.version) in open_store(s3_url).folders()
+    assert pointer.model_digest == verdict.subject.model_digest
+    assert bind_tree(pushed.uri).digest == pointer.model_digest
+
+
+def test_a_destination_that_is_none_is_an_error_and_nothing_is_pushed(sound, gate, pusher):
+    _, blessing, artifact = gate(sound.model, sound.health)
+    with pytest.raises(ValueError, match="ftp://host/serving: expected an address that begins"):
+        pusher(sound.model, [blessing], artifact, base="ftp://host/serving")

@@ -109,7 +109,8 @@ def while_written(program: Callable[[Note], None], name: str) -> Callable[[Note]
 
     def run(note: Note) -> None:
         def hook(event: str, arguments: tuple[object, ...]) -> None:
-            if event == "open" and str(arguments[0]).endswith(f"{name}.partial"):
+            path = str(arguments[0])
+            if event == "open" and f"/{name}." in path and path.endswith(".partial"):
                 os.kill(os.getpid(), signal.SIGTERM)
 
         sys.addaudithook(hook)

@@ -272,7 +272,9 @@ def test_a_backup_in_the_middle_of_an_epoch_lets_keras_take_that_epoch_again(tmp
     assert steps.epoch.tolist() == [0] * 8 + [1] * 9 + [2] * 8 + [3] * 8
     assert steps.loss.tolist() == wanted.loss.tolist()
     assert steps.global_norm.tolist() == wanted.global_norm.tolist()
-    assert record.summary == same.summary
+    assert [each.last_step for each in record.summary.epochs] == [7, 16, 24, 32]
+    no_epochs = {"epochs": ()}  # the other one took the same rows in one epoch
+    assert record.summary.model_copy(update=no_epochs) == same.summary.model_copy(update=no_epochs)
 
 
 @pytest.mark.parametrize("patience", [None, 3])

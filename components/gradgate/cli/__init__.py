@@ -3,6 +3,7 @@
 import typer
 
 import gradgate
+from gradgate.cli.baseline import app as baseline
 from gradgate.cli.check import check
 from gradgate.cli.explain import explain
 from gradgate.cli.lint_pipeline import lint_pipeline
@@ -18,7 +19,7 @@ _HELP = """Keeps models whose training was numerically unhealthy from being push
    0  ok: the model may be pushed (warnings may have been given)\n
   10  blocked by the policy; lint-pipeline: it could push what was not judged\n
   11  warnings, and --fail-on-warn was given\n
-  12  cannot judge: record or model missing, cut off, altered, or not of each other\n
+  12  cannot judge: record, model or baseline missing, cut off, altered, or not fit\n
   13  the policy, or its waivers, missing or wrong, or not the pinned one; or it fails its tests\n
   14  verify: the verdict does not bless these bytes\n
    1  gradgate itself failed; 2: wrong usage. Never push on anything but 0.
@@ -37,6 +38,7 @@ app.command()(explain)
 app.command()(plots)
 app.command()(verify)
 app.add_typer(policy)
+app.add_typer(baseline)
 app.command()(replay)
 app.command()(lint_pipeline)
 

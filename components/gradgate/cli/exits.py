@@ -6,6 +6,7 @@ from typing import NoReturn
 import typer
 
 from gradgate.contracts import Verdict
+from gradgate.gate.render.clean import clean_text
 
 
 class Exit(IntEnum):
@@ -39,6 +40,6 @@ def exit_status(verdict: Verdict, *, fail_on_warn: bool = False) -> Exit:
 
 
 def refuse(message: str, status: Exit) -> NoReturn:
-    """Ends the command with one line for people, on standard error."""
-    typer.echo(message, err=True)
+    """Ends the command with what people read on standard error, whatever a file put in there."""
+    typer.echo("\n".join(clean_text(line) for line in message.splitlines()), err=True)
     raise typer.Exit(status)

@@ -7,10 +7,12 @@ import typer
 
 from gradgate.cli.exits import Exit, refuse
 from gradgate.cli.formats import Format
+from gradgate.cli.places import places_of
 from gradgate.contracts import Verdict
 from gradgate.gate.read_verdict import VERDICT, VerdictError, read_verdict
 from gradgate.gate.render import explain as explain_verdict
 from gradgate.gate.render import render
+from gradgate.gate.render.clean import clean_text
 
 
 def explain(
@@ -45,32 +47,41 @@ def explain(
     if rule is not None and output_format is not Format.text:
         refuse("cannot explain: --rule goes with --format text; other formats show all", Exit.USAGE)
     try:
-        document = _newest(verdict) or read_verdict(verdict)
+        file, document = _newest(verdict) or (_file(verdict), read_verdict(verdict))
     except VerdictError as error:
         refuse(f"cannot explain: {error}", Exit.CANNOT_JUDGE)
+    except OSError as error:
+        refuse(f"cannot explain: {verdict}: {error.strerror}", Exit.CANNOT_JUDGE)
     if output_format is not Format.text:
         typer.echo(render(document, output_format.value), nl=False)
         return
     try:
-        typer.echo(explain_verdict(document, rule), nl=False)
+        typer.echo(explain_verdict(document, rule, places_of(document, file)), nl=False)
     except ValueError as error:
         refuse(f"cannot explain: {error}", Exit.USAGE)
 
 
-def _newest(folder: Path) -> Verdict | None:
-    """The newest verdict below a folder that has none of its own; None if there is none."""
+def _file(place: Path) -> Path:
+    return place / VERDICT if place.is_dir() else place
+
+
+def _newest(folder: Path) -> tuple[Path, Verdict] | None:
+    """The newest verdict below a folder that has none of its own; None if there is none.
+
+    Copies of a verdict, such as MLflow's, count once: the one that lies highest is taken.
+    """
     if not folder.is_dir() or (folder / VERDICT).exists():
         return None
-    found: list[tuple[str, Path, Verdict]] = []
-    for file in sorted(folder.rglob(VERDICT)):
+    found: dict[tuple[str, str], tuple[Path, Verdict]] = {}
+    for file in sorted(folder.rglob(VERDICT), key=lambda file: (len(file.parts), file)):
         try:
             verdict = read_verdict(file)
         except VerdictError as error:
-            typer.echo(f"left out: {error}", err=True)
+            typer.echo(clean_text(f"left out: {error}"), err=True)
         else:
-            found.append((verdict.as_of, file, verdict))
+            found.setdefault((verdict.as_of, verdict.verdict_id), (file, verdict))
     if not found:
         return None
-    _, file, verdict = max(found, key=lambda one: one[:2])
+    file, verdict = max(found.values(), key=lambda one: (one[1].as_of, one[0]))
     typer.echo(f"{file}, the newest of {len(found)} found", err=True)
-    return verdict
+    return file, verdict

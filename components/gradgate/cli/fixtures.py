@@ -1,6 +1,7 @@
 """Fixtures of `gradgate policy test`: folders with a record and what is expected of a policy."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -11,6 +12,8 @@ from gradgate.gate.expectation import EXPECTATION, Expectation, load_expectation
 
 RECORD: Final = "record"
 MODEL: Final = "model"
+BASELINES: Final = "baselines"
+WAIVERS: Final = "waivers.yaml"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,11 +22,15 @@ class Fixture:
 
     Attributes:
         model: The exported model; None where the training alone is judged.
+        baselines: Verdicts of earlier trainings; None for none.
+        waivers: Its own waivers; None where it has none.
     """
 
     name: str
     record: Path
     model: Path | None
+    baselines: Path | None
+    waivers: Path | None
     expectation: Expectation
 
 
@@ -64,10 +71,13 @@ def _fixture(folder: Path) -> Fixture:
         raise ValueError(
             f"{error}. Say there what is expected, such as `decision: block`."
         ) from error
-    model = folder / MODEL
+    model, waivers, baselines = folder / MODEL, folder / WAIVERS, folder / BASELINES
     return Fixture(
         name=folder.name or folder.resolve().name,
         record=folder / RECORD,
         model=model if model.exists() else None,
+        baselines=baselines if baselines.exists() else None,
+        # A broken link is there, and is said to be wrong; it is not left out.
+        waivers=waivers if os.path.lexists(waivers) else None,
         expectation=load_expectation(text, source=str(path)),
     )

@@ -1,6 +1,7 @@
 """`gradgate replay`: what a policy would have decided of trainings of the past."""
 
 import collections
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,20 @@ from gradgate.cli.columns import in_columns
 from gradgate.cli.exits import Exit, refuse
 from gradgate.cli.formats import Listing
 from gradgate.cli.history import Past, find_past
-from gradgate.cli.read import evidence_of, finished_at, model_beside, policy_of
-from gradgate.contracts import Policy, Verdict
-from gradgate.gate import check_model, judge
+from gradgate.cli.read import (
+    baselines_of,
+    evidence_of,
+    finished_at,
+    model_beside,
+    policy_of,
+    waivers_of,
+)
+from gradgate.contracts import Policy, Verdict, Waivers
+from gradgate.gate import RecordProblem, check_model, judge
+from gradgate.gate.baseline.folder import last_among, why_no_baseline
+from gradgate.gate.render.clean import clean_text
 
+_ENFORCED = {"mode": "enforce", "healthy": True}
 _RANKS = {"ok": 0, "warn": 1, "block": 2}
 
 
@@ -27,6 +38,12 @@ def replay(
     policy: Annotated[
         Path | None, typer.Option(help="The new policy. Default: the one that gradgate ships.")
     ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option(help="File of waivers for that policy. Default: none.")
+    ] = None,
+    baselines: Annotated[
+        Path | None, typer.Option(help="Folder that holds the anchor of the policy. Default: none.")
+    ] = None,
     last: Annotated[
         int | None, typer.Option(min=1, help="Only so many, the newest. Default: all.")
     ] = None,
@@ -37,31 +54,37 @@ def replay(
     """Judge trainings of the past by a new policy: what would it have decided?
 
     Finds every health record below the folders, and the verdicts that were given on them, and says
-    what would change. Each is judged as of the time its training ended, together with the model
-    beside it where TFX kept one, else alone; what is in shadow as if it were enforced. Blesses
-    nothing and changes nothing. Exits with 0
-    whatever would change, and with 12 if there is no record.
+    what would change. Each is judged as of the time its training ended, so by the waivers that
+    were in force then, together with the model beside it where TFX kept one, else alone; what is
+    in shadow as if it were enforced. Rules that compare do so with those before it that would have
+    been healthy. Blesses nothing and changes nothing. Exits with 0 whatever would change, and with
+    12 if there is no record.
 
     [bold]Examples[/bold]
 
     gradgate replay workspace/artifacts --policy strict.yaml
 
     gradgate replay /records --policy strict.yaml --last 40 --format json
+
+    gradgate replay /records --policy strict.yaml --waivers waivers.yaml
     """
     rules = policy_of(policy)
+    excused = waivers_of(waivers, rules)
     try:
         past, unread = find_past(folders)
     except ValueError as error:
         refuse(f"cannot replay: {error}", Exit.CANNOT_JUDGE)
     for line in unread:
-        typer.echo(f"left out: {line}", err=True)
+        typer.echo(clean_text(f"left out: {line}"), err=True)
     past = past[-last:] if last else past
     answers, by_rule = (
         [],
         collections.defaultdict[str, dict[str, int]](lambda: {"blocks": 0, "warns": 0}),
     )
+    healthy: list[Verdict] = []
     for one in past:
-        verdict = _judged(rules, one.record)
+        verdict = _judged(rules, excused, one.record, healthy, baselines)
+        healthy += _as_enforced(verdict)
         answers.append(_answer(one, verdict))
         for finding in (*verdict.findings, *verdict.shadow_findings):
             if finding.level != "ok":
@@ -73,15 +96,35 @@ def replay(
         typer.echo("\n".join(_text(document)))
 
 
-def _judged(policy: Policy, record: Path) -> Verdict:
+def _judged(
+    policy: Policy,
+    waivers: Waivers | None,
+    record: Path,
+    healthy: Sequence[Verdict],
+    folder: Path | None,
+) -> Verdict:
     evidence, model = evidence_of(record), model_beside(record)
+    as_of = finished_at(evidence)
+    kept = baselines_of(folder, policy, evidence, as_of, only=())
+    uid = None if isinstance(evidence, RecordProblem) else evidence.manifest.training_uid
+    last = last_among(healthy, policy.baseline, training_uid=uid, as_of=as_of)
     return judge(
         policy,
         evidence,
         model=None if model is None else check_model(model),
-        as_of=finished_at(evidence),
+        as_of=as_of,
         training_only=model is None,
+        baselines=dataclasses.replace(kept, last=last),
+        waivers=waivers,
     )
+
+
+def _as_enforced(verdict: Verdict) -> list[Verdict]:
+    """The verdict as a baseline of those after it; none if it would have been blocked."""
+    decision = verdict.would_decide or verdict.decision
+    if decision == "block" or why_no_baseline(verdict.model_copy(update=_ENFORCED)):
+        return []
+    return [verdict.model_copy(update={**_ENFORCED, "decision": decision}).sealed()]
 
 
 def _answer(past: Past, verdict: Verdict) -> dict[str, Any]:

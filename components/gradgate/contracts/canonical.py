@@ -18,11 +18,15 @@ def canonical_json(value: Any) -> bytes:
         value: What `json` can write; every number finite (see `Number` for the others).
 
     Raises:
-        ValueError: If a number is NaN or infinite.
+        ValueError: If a number is NaN or infinite, a text cannot be UTF-8, or it is nested too
+            deeply.
     """
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    try:
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply to be one of our documents.") from None
     return text.encode("utf-8")
 
 
@@ -43,6 +47,7 @@ def parse_json(data: bytes) -> Any:
             data.decode("utf-8"),
             parse_constant=_refuse_constant,
             parse_float=_finite_float,
+            parse_int=_finite_int,
             object_pairs_hook=_unique_keys,
         )
     except RecursionError:
@@ -57,6 +62,17 @@ def _finite_float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"JSON holds the number {text}, which is too large for a float.")
+    return value
+
+
+def _finite_int(text: str) -> int:
+    value = int(text)
+    try:
+        float(value)
+    except OverflowError:
+        raise ValueError(
+            f"JSON holds a number of {len(text)} digits, which is too large for a float."
+        ) from None
     return value
 
 

@@ -17,6 +17,7 @@ from gradgate.contracts.aggregates import Reduce as Reduce
 from gradgate.contracts.aggregates import SustainedMax as SustainedMax
 from gradgate.contracts.aggregates import TailMedian as TailMedian
 from gradgate.contracts.base import Contract
+from gradgate.contracts.baseline import Baseline, Relative
 from gradgate.contracts.times import Duration, Instant
 
 API_VERSION = "gradgate/v1"
@@ -35,6 +36,8 @@ _LATER: Final[dict[str, Any]] = {
     "review_by": None,
     "range": None,
     "quantifier": "all",
+    "baseline": Baseline().model_dump(mode="json"),
+    "compare": None,
 }
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 
@@ -186,6 +189,8 @@ class Rule(Contract):
             a policy whose mode is shadow.
         when_improving: `warn` makes a failure milder while the loss still improves: some symptoms
             are harmless in a run that learns.
+        compare: With it, what is expected is expected of the ratio to, or the difference from, a
+            baseline.
     """
 
     id: Identifier
@@ -194,6 +199,7 @@ class Rule(Contract):
     scope: Scope = Scope()
     window: Window = Window()
     aggregate: Aggregate
+    compare: Relative | None = None
     expect: Expect
     min_samples: int | None = Field(default=None, ge=1)
     severity: Severity | None = None
@@ -219,6 +225,7 @@ class Policy(Contract):
         require_trained_weights: The exported model must hold the very weights that the guard saw
             last. False is for exports that change them on purpose, such as averaged ones.
         max_waiver_days: Longest time that a waiver may be in force; at most 90.
+        baseline: What rules with `compare` compare with.
         shadow_rules: Ids of rules that are asked and reported apart, and never decide.
     """
 
@@ -229,6 +236,7 @@ class Policy(Contract):
     required_signals: tuple[str, ...] = ()
     coverage: Coverage = Coverage()
     staleness: Staleness = Staleness()
+    baseline: Baseline = Baseline()
     defaults: Defaults = Defaults()
     require_evaluator: bool = True
     require_trained_weights: bool = True
@@ -253,6 +261,12 @@ class Policy(Contract):
             raise ValueError(
                 f"rules: none{but} has severity block, so this policy could never block."
             )
+        blocking = [rule for rule in deciding if self.severity_of(rule) == "block"]
+        if all(rule.compare for rule in blocking):
+            raise ValueError(
+                "rules: all that have severity block compare with a baseline, and a first training"
+                " has none; add one without compare."
+            )
         for rule in self.rules if self.mode == "enforce" else ():
             if self.severity_of(rule) == "block" and rule.on_missing == "warn":
                 raise ValueError(
@@ -269,6 +283,11 @@ class Policy(Contract):
         """Whether a rule of this policy is asked without deciding anything."""
         return rule.id in self.shadow_rules
 
+    @property
+    def compares(self) -> bool:
+        """Whether any rule of this policy compares with earlier trainings."""
+        return any(rule.compare for rule in self.rules)
+
     def min_samples_of(self, rule: Rule) -> int:
         """Fewest samples of a rule of this policy."""
         return rule.min_samples or self.defaults.min_samples
@@ -280,8 +299,9 @@ class Policy(Contract):
         digest of a policy from before them stays.
         """
         document = self.model_dump(mode="json", by_alias=True)
-        of_rules = [rule[name] for rule in document["rules"] for name in ("window", "scope")]
-        for part in (document, document["metadata"], *of_rules):
+        rules = document["rules"]
+        of_rules = [rule[name] for rule in rules for name in ("window", "scope")]
+        for part in (document, document["metadata"], *rules, *of_rules):
             for name, nothing in _LATER.items():
                 if name in part and part[name] == nothing:
                     del part[name]

@@ -25,8 +25,9 @@ def bind_tree(directory: str | os.PathLike[str]) -> BoundModel:
     """Returns the digest of a directory and of every file in it.
 
     Raises:
-        TreeError: If the directory is missing or has no file, or holds anything but directories
-            and regular files; the message names the path.
+        TreeError: If the directory is missing or has no file, holds anything but directories and
+            regular files, or a name that is not UTF-8; the message names the path.
+        OSError: If any of it cannot be read.
     """
     root = Path(directory)
     if not root.is_dir() or root.is_symlink():
@@ -45,9 +46,11 @@ def tree_digest(files: tuple[FileDigest, ...]) -> str:
 
 def _walk(root: Path) -> list[str]:
     found = []
-    for folder, folders, names in os.walk(root, followlinks=False):
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=_raise):
         for name in folders + names:
             path = Path(folder, name)
+            if not _is_text(name):
+                raise TreeError(f"{str(path)!a}: its name is not UTF-8, so no verdict can name it.")
             mode = path.lstat().st_mode
             if stat.S_ISREG(mode):
                 found.append(path.relative_to(root).as_posix())
@@ -57,6 +60,19 @@ def _walk(root: Path) -> list[str]:
                     " since what a link leads to may change after it was judged."
                 )
     return found
+
+
+def _raise(error: OSError) -> None:
+    """A folder that cannot be looked into is not one without files."""
+    raise error
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _digest_file(root: Path, path: str) -> FileDigest:

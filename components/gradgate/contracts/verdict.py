@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from gradgate.contracts.base import Number, Recorded
 from gradgate.contracts.canonical import canonical_json, sha256
 from gradgate.contracts.health import FileDigest, Resume
+from gradgate.contracts.references import Reference
 
 SCHEMA = "gradgate.verdict/v1"
 Decision = Literal["ok", "warn", "block"]
@@ -23,6 +24,12 @@ _LATER: Final[dict[str, Any]] = {
     "variables_that_may_fail": 0,
     "waivers": [],
     "waivers_sha256": None,
+    "bootstrap": False,
+    "baselines": [],
+    "references": [],
+    "compare": None,
+    "baseline": None,
+    "compared": None,
 }
 
 
@@ -43,17 +50,29 @@ class PolicyRef(Recorded):
     sha256: str
 
 
+class BaselineRef(Recorded):
+    """An earlier verdict whose numbers the rules were compared with: one of the last, or pinned."""
+
+    role: Literal["last", "anchor"]
+    verdict_id: str
+    model_digest: str | None = None
+    training_uid: str | None = None
+    as_of: str
+
+
 class Inputs(Recorded):
     """What the verdict was computed from.
 
     `record_digest` is that of manifest.json, which holds the digest of every other file.
-    `waivers_sha256` is None where nobody gave any waivers.
+    `waivers_sha256` is None where nobody gave any waivers. `baselines` are the last ones, the
+    newest first, then the anchor.
     """
 
     record_digest: str | None = None
     record_schema: str | None = None
     policy: PolicyRef | None = None
     waivers_sha256: str | None = None
+    baselines: tuple[BaselineRef, ...] = ()
     gate_version: str
 
 
@@ -108,12 +127,16 @@ class Observed(Recorded):
     Attributes:
         optimizer: Name of the optimizer that trained it; None when there was but one.
         variable: Path of the variable, or of the layer; None for what concerns the run as a whole.
+        baseline: What it was compared with; None in a rule without `compare`.
+        compared: The ratio or difference, which is what the rule expects something of.
     """
 
     optimizer: str | None = None
     variable: str | None = None
     value: Number | None = None
     samples: int = 0
+    baseline: Number | None = None
+    compared: Number | None = None
 
 
 class Finding(Recorded):
@@ -125,6 +148,7 @@ class Finding(Recorded):
         observed: The value that decided: of the worst variable (where some may fail, of the worst
             after so many), or of the run.
         worst: The worst variables first, at most five.
+        compare: Of a rule on a baseline: to which, how, and the median `of` how many trainings.
         message: What was seen against what was expected, in one sentence with both numbers.
         variables_that_may_fail: How many variables or layers need not satisfy the rule.
         prescription: What to change; empty when the rule passed.
@@ -142,6 +166,7 @@ class Finding(Recorded):
     observed: Observed = Observed()
     expect: dict[str, Any] = Field(default_factory=dict)
     aggregate: dict[str, Any] = Field(default_factory=dict)
+    compare: dict[str, Any] | None = None
     first_offence: Offence | None = None
     worst: tuple[Observed, ...] = ()
     variables_failed: int = 0
@@ -205,6 +230,7 @@ class Verdict(Recorded):
             required blessed the same model.
         healthy: The decision alone, by a policy that was enforced; only a healthy model may serve
             as a baseline or a warm start.
+        bootstrap: Whether a rule that compares with the last healthy trainings found none.
         headline: The decision and its first reason in one line.
         coverage: Of the first optimizer, or the only one.
         further_coverage: Of the other optimizers.
@@ -212,6 +238,8 @@ class Verdict(Recorded):
             several optimizers, of the one that came off worst.
         waivers: All that were given, by id: used, unused and expired.
         shadow_findings: Of the rules that are in shadow, apart: they never decide.
+        references: What the rules on baselines measured. If the model is healthy, later trainings
+            are compared with it.
     """
 
     schema_id: str = Field(default=SCHEMA, alias="schema")
@@ -221,6 +249,7 @@ class Verdict(Recorded):
     would_decide: Decision | None = None
     blessed: bool
     healthy: bool
+    bootstrap: bool = False
     headline: str
     subject: Subject
     inputs: Inputs
@@ -232,6 +261,7 @@ class Verdict(Recorded):
     integrity: tuple[IntegrityCheck, ...] = ()
     waivers: tuple[WaiverSeen, ...] = ()
     others: tuple[OtherBlessing, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -20,6 +20,7 @@ class Symptom:
     Attributes:
         value: The aggregated signal that failed; None when it was not measured.
         is_low: Whether it failed by being too small.
+        is_relative: Whether it failed by being far from what earlier trainings measured.
         step: Where it was broken for good; None for what has no step.
         variable: Of the first offence, or the worst, or a layer; None for what concerns the run.
     """
@@ -27,6 +28,7 @@ class Symptom:
     signal: str
     value: float | None = None
     is_low: bool = False
+    is_relative: bool = False
     step: int | None = None
     variable: str | None = None
 
@@ -35,6 +37,12 @@ _Case = tuple[Symptom, ModelCard, Summary]
 _CONSEQUENCE: Final = (
     "This is a number that a NaN or an infinity went into: follow the rules on non-finite values"
     " first, and this one will speak again."
+)
+_CHANGED: Final = (
+    "Something is not as it was in the trainings that this one is compared with: see what changed"
+    " since in the data (the scale of a feature, missing values, their order), in the code, and in"
+    " the batch size, the learning rate and the loss. If the change was meant, begin anew: set"
+    " baseline.since in the policy, by a commit that somebody reviews."
 )
 
 
@@ -45,6 +53,8 @@ def prescribe(symptom: Symptom, *, card: ModelCard, summary: Summary) -> str:
         return ""
     if symptom.value is not None and not math.isfinite(symptom.value):
         return _CONSEQUENCE
+    if symptom.is_relative:
+        return _CHANGED
     return advice((symptom, card, summary))
 
 

@@ -3,6 +3,9 @@
 Nothing here imports TensorFlow, TFX or MLflow, or knows where a record came from.
 """
 
+from gradgate.gate.baseline.baselines import Baselines as Baselines
+from gradgate.gate.baseline.folder import keep_baseline as keep_baseline
+from gradgate.gate.baseline.folder import read_baselines as read_baselines
 from gradgate.gate.evidence import Evidence as Evidence
 from gradgate.gate.evidence import RecordProblem as RecordProblem
 from gradgate.gate.integrity.model import ModelCheck as ModelCheck

@@ -6,6 +6,8 @@ Asking takes the library that the model was made with, so it is done elsewhere
 
 import dataclasses
 
+from gradgate.contracts import Policy
+
 NOT_ASKED = (
     "the model was not asked with any examples; give some by --examples, or by `examples` of the"
     " GradientGate"
@@ -44,3 +46,9 @@ class Answers:
 
 
 NO_ANSWERS = Answers()
+
+
+def are_wanted(policy: Policy) -> bool:
+    """Whether a policy speaks of answers at all; else nobody need ask."""
+    names = (*policy.required_signals, *(rule.signal for rule in policy.rules))
+    return any(name.startswith("answers.") for name in names)

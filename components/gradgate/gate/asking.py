@@ -7,9 +7,13 @@ import numpy as np
 
 from gradgate.contracts import Finding, Policy, Rule, Waiver
 from gradgate.contracts.policy import Compare, Persistence
+from gradgate.contracts.references import Measurement
 from gradgate.contracts.verdict import Decision, Observed, Offence, Status
 from gradgate.diagnosis import Symptom, prescribe
 from gradgate.gate import waiving, wording
+from gradgate.gate.baseline.absence import LEVELS, strictest, without_baseline
+from gradgate.gate.baseline.comparing import NoBaseline, OfOne
+from gradgate.gate.baseline.measuring import measurement_of
 from gradgate.gate.case import Case, Measured, StepCase, open_case
 from gradgate.gate.check_policy import never_mild
 from gradgate.gate.compare import badness, holds
@@ -25,10 +29,11 @@ NOTHING_WAIVED = Waiving()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answered:
-    """A finding with its phrase for the headline."""
+    """A finding with its phrase for the headline, and whether a baseline was missing."""
 
     finding: Finding
     phrase: str
+    is_bootstrap: bool = False
 
 
 class Asking:
@@ -37,6 +42,7 @@ class Asking:
     Attributes:
         failed: After `settle`: the columns that failed, bool [k]; None when none was judged.
         outcome: After `settle`: what that means for the rule; None when none was judged.
+        measurement: After `settle`: what a rule on a baseline leaves for later trainings.
     """
 
     def __init__(
@@ -52,11 +58,13 @@ class Asking:
         self.rule = rule
         self.failed: Bools | None = None
         self.outcome: Outcome | None = None
+        self.measurement: Measurement | None = None
         self._waiving = waiving.of(rule.id)
         self._policy, self._evidence = policy, evidence
         self._case: Case | None = None
         self._measured: Measured | None = None
-        self._unknown = self._error = ""
+        self._unknown = self._error = self._no_baseline = ""
+        self._not_compared: tuple[str, ...] = ()
         try:
             self._case = open_case(rule, evidence, model, stop=stop)
         except Unmeasured as reason:
@@ -80,11 +88,12 @@ class Asking:
         except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
             self._error = _described(error)
 
-    def settle(self, unreadable: str) -> None:
+    def settle(self, unreadable: str, comparing: OfOne) -> None:
         """Judges what was seen.
 
         Args:
             unreadable: Why the steps could not be read to the end; empty when they could.
+            comparing: What a rule on a baseline is compared with.
         """
         if self._case is None or self._error:
             return
@@ -92,13 +101,28 @@ class Asking:
             self._unknown = f"the steps could not be read to the end: {unreadable}"
             return
         try:
-            self._measured = self._case.measured(min_samples=self._policy.min_samples_of(self.rule))
-            self.failed = ~holds(self.rule.expect, self._measured.value)
-            self.outcome = self._outcome(self._measured, self.failed)
+            measured = self._case.measured(min_samples=self._policy.min_samples_of(self.rule))
+            if self.rule.compare is not None:
+                measured = self._against_baseline(measured, comparing)
+            self._measured = measured
+            self.failed = ~holds(self.rule.expect, measured.compared)
+            self.outcome = self._outcome(measured, self.failed)
+        except NoBaseline as reason:
+            self._no_baseline = str(reason)
         except Unmeasured as reason:
             self._unknown = str(reason)
         except Exception as error:  # noqa: BLE001 - a broken rule blocks, the others are heard
             self._error = _described(error)
+
+    def _against_baseline(self, measured: Measured, comparing: OfOne) -> Measured:
+        """What was measured, compared; kept as it is for later trainings, whatever comes of it."""
+        self.measurement = measurement_of(self.rule, measured)
+        relation, keep = comparing.relate(self.rule, measured)
+        left_out = [c.variable for c, kept in zip(measured.columns, keep, strict=True) if not kept]
+        self._not_compared = tuple(name or "the run" for name in left_out)
+        if isinstance(self._case, StepCase):
+            self._case.relate(relation, keep)
+        return measured.against(relation, keep)
 
     def answer(self, offence: Offence | None, *, is_improving: bool) -> Answered:
         """Returns the finding; an error of its own if one cannot be made."""
@@ -111,8 +135,10 @@ class Asking:
     def _answer(self, offence: Offence | None, *, is_improving: bool) -> Answered:
         if self._error:
             return self._unjudged("error", self._error)
+        if self._no_baseline:
+            return self._without_baseline()
         if self._measured is None or self.outcome is None:
-            return self._unknown_or_waived()
+            return self._or_waived(self._unjudged("unknown", self._unknown))
         return self._judged(self._measured, self.outcome, offence, is_improving=is_improving)
 
     def _outcome(self, measured: Measured, failed: Bools) -> Outcome:
@@ -120,7 +146,7 @@ class Asking:
         waived = [any(covers(w, column.variable) for w in waivers) for column in measured.columns]
         return Outcome(
             failed=failed,
-            finite=np.isfinite(measured.value),
+            finite=np.isfinite(measured.compared),
             waived=np.array(waived, dtype=bool),
             may_fail=may_fail(self.rule.scope.quantifier, len(failed)),
         )
@@ -154,6 +180,7 @@ class Asking:
             failed=int(failed.sum()),
             judged=len(failed),
             may_fail=outcome.may_fail,
+            against=wording.against(measured.relation, float(measured.compared[first]), first),
         )
         may_be_mild = is_improving and bool(outcome.finite.all()) and not never_mild(signal)
         level = self._level_of_failure(is_improving=may_be_mild) if is_bad else "ok"
@@ -165,6 +192,12 @@ class Asking:
         status: Status = "fail" if is_bad else "pass"
         if outcome.is_waived:
             status, level = "waived", "warn"
+        if self._not_compared:
+            on_absent = self._policy.baseline.on_absent
+            text += f"; {wording.not_compared(self._not_compared)}"
+            level = strictest(level, LEVELS[on_absent])
+            if not is_bad and on_absent != "absolute_only":
+                status = "unknown"
         if is_bad:
             text = "; ".join(part for part in (text, self._of_waivers(waivers)) if part)
         observed = [_observed(measured, i) for i in worst]
@@ -175,6 +208,7 @@ class Asking:
             status=status,
             level=level,
             evidence=measured.evidence,
+            compare=_compare(rule, measured, first),
             observed=observed[deciding],
             worst=tuple(observed[:_WORST]) if variable else (),
             variables_failed=int(failed.sum()) if variable else 0,
@@ -185,7 +219,10 @@ class Asking:
             prescription=self._prescription(value, offence) if is_bad else "",
             waived_by=tuple(waiver.id for waiver in waivers),
         )
-        return Answered(finding=finding, phrase=wording.what(rule, signal, value))
+        phrase = wording.what(rule, signal, value)
+        if rule.compare is not None:
+            phrase = wording.what_against(rule, signal, float(measured.compared[first]))
+        return Answered(finding=finding, phrase=phrase, is_bootstrap=bool(self._not_compared))
 
     def _used(self, measured: Measured, outcome: Outcome) -> list[Waiver]:
         """The waivers without which the rule would have failed."""
@@ -199,9 +236,17 @@ class Asking:
     def _of_waivers(self, used: Sequence[Waiver]) -> str:
         return waiving.in_words(used) if used else self._waiving.why_not
 
-    def _unknown_or_waived(self) -> Answered:
+    def _without_baseline(self) -> Answered:
+        """What the policy says of a rule that has nothing to compare with; its value is shown."""
+        answer = self._unjudged("unknown", self._no_baseline)
+        finding = without_baseline(
+            answer.finding, self._policy.baseline, self._no_baseline, self.measurement
+        )
+        answer = Answered(finding=finding, phrase=finding.message, is_bootstrap=True)
+        return answer if finding.status == "disabled" else self._or_waived(answer)
+
+    def _or_waived(self, answer: Answered) -> Answered:
         """A waiver of single layers says nothing of a rule that could not be judged at all."""
-        answer = self._unjudged("unknown", self._unknown)
         used = [waiver for waiver in self._waiving.in_force if waiver.scope.layers is None]
         remark = self._of_waivers(used)
         if not remark:
@@ -233,6 +278,7 @@ class Asking:
             signal=rule.signal,
             value=value,
             is_low=is_low,
+            is_relative=rule.compare is not None,
             step=offence.step if offence else None,
             variable=offence.variable if offence else None,
         )
@@ -263,6 +309,7 @@ def _finding(rule: Rule, policy: Policy, case: Case | None, **known: object) -> 
         "evidence": "reported",
         "expect": rule.expect.model_dump(mode="json"),
         "aggregate": _aggregate(rule, case),
+        "compare": _compare(rule),
         **known,
     }
     return Finding.model_validate(fields)
@@ -277,22 +324,39 @@ def _aggregate(rule: Rule, case: Case | None) -> dict[str, object]:
     return document
 
 
+def _compare(
+    rule: Rule, measured: Measured | None = None, column: int = 0
+) -> dict[str, object] | None:
+    """How the rule compares, and of how many trainings the baseline of a column is the median."""
+    if rule.compare is None:
+        return None
+    document: dict[str, object] = rule.compare.model_dump(
+        mode="json", by_alias=True, exclude_none=True
+    )
+    if measured is not None and measured.relation is not None:
+        document["of"] = int(measured.relation.of[column])
+    return document
+
+
 def _worst_first(rule: Rule, measured: Measured, outcome: Outcome) -> Ints:
     """Columns from worst to best, those that the rule failed by before those that are waived.
 
     Among equals those that failed, then in layer order.
     """
-    distance, failed = badness(rule.expect, measured.value), outcome.failed
+    distance, failed = badness(rule.expect, measured.compared), outcome.failed
     is_spared = failed & ~outcome.blamed & outcome.is_bad
     order: Ints = np.lexsort((np.arange(len(failed)), ~failed, -distance, is_spared))
     return order
 
 
 def _observed(measured: Measured, column: int) -> Observed:
+    relation = measured.relation
     return Observed(
         variable=measured.columns[column].variable,
         value=float(measured.value[column]),
         samples=int(measured.samples[column]),
+        baseline=None if relation is None else float(relation.reference[column]),
+        compared=None if relation is None else float(measured.compared[column]),
     )
 
 

@@ -1,6 +1,7 @@
 """One rule while it is asked: which columns and steps it looks at, and what it has seen so far."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from gradgate.contracts import Rule
 from gradgate.gate.aggregates import Accumulator, accumulator
+from gradgate.gate.baseline.relation import Relation
 from gradgate.gate.evidence import Bools, Evidence, Float64s, Ints, StepBatch
 from gradgate.gate.globs import matches_any
 from gradgate.gate.integrity.model import ModelCheck
@@ -29,12 +31,32 @@ from gradgate.gate.wording import counted
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a rule saw: one value a column, float64 [k], each of so many samples, int64 [k]."""
+    """What a rule saw: one value a column, float64 [k], each of so many samples, int64 [k].
+
+    Attributes:
+        relation: What the values are compared with; None where the rule speaks of them alone.
+    """
 
     columns: tuple[Column, ...]
     value: Float64s
     samples: Ints
     evidence: EvidenceClass = "reported"
+    relation: Relation | None = None
+
+    @functools.cached_property
+    def compared(self) -> Float64s:
+        """What the rule expects something of, float64 [k]: the values, or how far they are off."""
+        return self.value if self.relation is None else self.relation.compared(self.value)
+
+    def against(self, relation: Relation, keep: Bools) -> "Measured":
+        """The columns to keep, compared with something."""
+        return Measured(
+            columns=tuple(itertools.compress(self.columns, keep)),
+            value=self.value[keep],
+            samples=self.samples[keep],
+            evidence=self.evidence,
+            relation=relation,
+        )
 
 
 class StepCase:
@@ -44,7 +66,10 @@ class StepCase:
         columns: What is in scope.
         parts: Stretches of `columns` that are accumulated together: all at once, or one by one
             where each has samples of its own.
+        relation: What the columns are compared with; None where the rule speaks of them alone.
     """
+
+    relation: Relation | None = None
 
     def __init__(self, rule: Rule, signal: StepSignal, evidence: Evidence, *, stop: int) -> None:
         """Opens the case.
@@ -123,6 +148,13 @@ class StepCase:
             self._index = self._index[has]
             self._seen = list(itertools.compress(self._seen, has))
             self.parts = self._parts()
+
+    def relate(self, relation: Relation, keep: Bools) -> None:
+        """Keeps the columns that can be compared with something, after they were measured."""
+        self.relation = relation
+        self.columns = tuple(itertools.compress(self.columns, keep))
+        self._index = self._index[keep]
+        self.parts = self._parts()
 
     def _remedy(self, count: int) -> str:
         """What gives more samples: only those that are taken now and then can be asked for."""

@@ -22,7 +22,7 @@ def check_policy(policy: Policy) -> list[tuple[Path, str]]:
         signal = CATALOGUE.get(rule.signal)
         found = _unknown(rule.signal) if signal is None else _misfits(rule, signal)
         problems += [(("rules", place, *path), text) for path, text in found]
-    return [*problems, *_shadows(policy), *_required(policy)]
+    return [*problems, *_shadows(policy), *_required(policy), *_anchors(policy)]
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -54,6 +54,17 @@ def _required(policy: Policy) -> Iterator[tuple[Path, str]]:
             yield ("required_signals", place), f"{short(name)} stands twice; keep one"
 
 
+def _anchors(policy: Policy) -> Iterator[tuple[Path, str]]:
+    pinned = policy.baseline.anchor
+    to_anchor = [i for i, r in enumerate(policy.rules) if r.compare and r.compare.to == "anchor"]
+    if pinned and not to_anchor:
+        text = "no rule compares with it; write compare: {to: anchor} in one, or remove the anchor"
+        yield ("baseline", "anchor"), text
+    for place in to_anchor if pinned is None else ():
+        text = "there is no anchor; pin the id of a verdict in baseline.anchor"
+        yield ("rules", place, "compare", "to"), text
+
+
 def _unknown(name: str) -> Iterator[tuple[Path, str]]:
     yield ("signal",), _no_signal(name)
 
@@ -75,6 +86,9 @@ def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
     if rule.when_improving and never_mild(signal):
         text = f"{signal.name} is never harmless, however well the loss falls; remove it"
         yield ("when_improving",), text
+    if rule.compare and rule.compare.how == "ratio" and never_mild(signal):
+        text = f"{signal.name} is 0 in a healthy training, so there is no ratio to it"
+        yield ("compare",), f"{text}; compare as difference"
     if isinstance(signal, FactSignal):
         yield from _misfits_of_fact(rule, signal)
     elif signal.kind == "indicator" and isinstance(rule.aggregate, _OF_MAGNITUDES):

@@ -74,6 +74,8 @@ def _of_rule(old: Policy, before: Rule, new: Policy, after: Rule) -> Iterator[Ch
             continue
         if field == "expect":
             direction = of_expect(before.expect, after.expect)
+            if before.compare != after.compare:  # the numbers are of different things
+                direction = "changed"
             said = in_words(before.expect), in_words(after.expect)
         elif field == "aggregate":
             direction = of_aggregate(before, after)

@@ -11,8 +11,19 @@ from collections.abc import Sequence
 
 import gradgate
 from gradgate.contracts import IntegrityCheck, Policy, Verdict, Waivers
-from gradgate.contracts.verdict import CoverageSeen, Inputs, Offence, OtherBlessing, PolicyRef
+from gradgate.contracts.references import Reference
+from gradgate.contracts.verdict import (
+    BaselineRef,
+    CoverageSeen,
+    Inputs,
+    Offence,
+    OtherBlessing,
+    PolicyRef,
+)
 from gradgate.gate.asking import NOTHING_WAIVED, Answered, Asking, unjudged
+from gradgate.gate.baseline.baselines import Baselines, check_baselines
+from gradgate.gate.baseline.comparing import Comparing, OfOne
+from gradgate.gate.baseline.measuring import reference_of
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.improving import Improving
 from gradgate.gate.integrity.clock import check_clock, check_review
@@ -40,6 +51,7 @@ def judge(
     training_only: bool = False,
     waivers: Waivers | None = None,
     pinned_policy: str | None = None,
+    baselines: Baselines | None = None,
 ) -> Verdict:
     """Returns the verdict on a model.
 
@@ -55,6 +67,7 @@ def judge(
             and nothing is ever blessed.
         waivers: From `load_waivers`, so that they fit the policy; None for none.
         pinned_policy: Digest that the policy must have; None for any.
+        baselines: From `read_baselines`: what rules with `compare` compare with; None for none.
     """
     model = None if training_only else model
     about_policy = (
@@ -65,7 +78,12 @@ def judge(
         return _without_record(policy, evidence, model, others, as_of, waivers, about_policy)
     manifest = evidence.manifest
     waiving = Waiving.at(as_of, waivers, policy, manifest)
-    judged = [_judge_one(policy, name, one, model, waiving) for name, one in evidence.each()]
+    given = baselines or Baselines()
+    comparing = Comparing.at(as_of, policy, given, manifest)
+    judged = [
+        _judge_one(policy, name, one, model, waiving, comparing.of(name, one))
+        for name, one in evidence.each()
+    ]
     used = {name for one in judged for a in one.answers for name in a.finding.waived_by}
     by_rule = zip(policy.rules, zip(*(one.answers for one in judged), strict=True), strict=True)
     worst = [worst_of(rule, answers) for rule, answers in by_rule]
@@ -75,13 +93,18 @@ def judge(
         *(() if training_only else compare_model(manifest, model)),
         *(compare_weights(evidence, model) if policy.require_trained_weights else ()),
         *check_clock(policy.staleness, manifest, as_of),
+        *check_baselines(policy, given, manifest),
         *about_policy,
         *waiving.checks(used, evidence, model),
     )
     return decide(
         subject=subject_of(model, manifest),
         inputs=_inputs(
-            policy, waivers, digest=evidence.record_digest, schema=manifest.schema_version
+            policy,
+            waivers,
+            digest=evidence.record_digest,
+            schema=manifest.schema_version,
+            baselines=comparing.seen() if policy.compares else (),
         ),
         as_of=as_of,
         coverage=[one.coverage for one in judged],
@@ -90,27 +113,42 @@ def judge(
         integrity=integrity,
         others=tuple(others),
         waivers=waiving.seen(used),
+        references=tuple(one.reference for one in judged if one.reference),
+        bootstrap=any(
+            answer.is_bootstrap and not policy.is_shadow(rule)
+            for one in judged
+            for rule, answer in zip(policy.rules, one.answers, strict=True)
+        ),
         may_bless=not training_only,
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Judged:
-    """What was found of one optimizer: an answer a rule, checks of its record, its coverage."""
+    """What was found of one optimizer: an answer a rule, checks of its record, its coverage.
+
+    Its reference is None where no rule compares with a baseline.
+    """
 
     answers: list[Answered]
     integrity: tuple[IntegrityCheck, ...]
     coverage: CoverageSeen
+    reference: Reference | None
 
 
 def _judge_one(
-    policy: Policy, name: str, evidence: Evidence, model: ModelCheck | None, waiving: Waiving
+    policy: Policy,
+    name: str,
+    evidence: Evidence,
+    model: ModelCheck | None,
+    waiving: Waiving,
+    comparing: OfOne,
 ) -> _Judged:
     """Asks every rule of one optimizer; no name where it is alone."""
     is_first = not name or bool(evidence.optimizers)
     required = Required(policy, evidence, model, is_first=is_first)
     reading = _read(policy, evidence, model, waiving, required)
-    answers = [answer_of(name, answer) for answer in _answers(policy, reading, evidence)]
+    answers = [answer_of(name, answer) for answer in _answers(policy, reading, evidence, comparing)]
     manifest = evidence.manifest
     checks = (
         *check_manifest(manifest),
@@ -119,7 +157,13 @@ def _judge_one(
         *check_coverage(policy.coverage, manifest, reading.count),
     )
     coverage = reading.count.seen(manifest, optimizer=name)
-    return _Judged(answers=answers, integrity=checks_of(name, checks), coverage=coverage)
+    measured = [asking.measurement for asking in reading.askings if asking.measurement]
+    return _Judged(
+        answers=answers,
+        integrity=checks_of(name, checks),
+        coverage=coverage,
+        reference=reference_of(name, evidence.card, measured) if policy.compares else None,
+    )
 
 
 @dataclasses.dataclass
@@ -162,10 +206,12 @@ def _read(
     return reading
 
 
-def _answers(policy: Policy, reading: _Reading, evidence: Evidence) -> list[Answered]:
+def _answers(
+    policy: Policy, reading: _Reading, evidence: Evidence, comparing: OfOne
+) -> list[Answered]:
     unreadable = "".join(problem.message for problem in reading.problems)
     for asking in reading.askings:
-        asking.settle(unreadable)
+        asking.settle(unreadable, comparing)
     deciding = [asking for asking in reading.askings if not policy.is_shadow(asking.rule)]
     found: dict[str, Offence] = {}
     try:
@@ -217,7 +263,12 @@ def _without_record(
 
 
 def _inputs(
-    policy: Policy, waivers: Waivers | None, *, digest: str | None, schema: str | None
+    policy: Policy,
+    waivers: Waivers | None,
+    *,
+    digest: str | None,
+    schema: str | None,
+    baselines: tuple[BaselineRef, ...] = (),
 ) -> Inputs:
     reference = PolicyRef(
         id=policy.metadata.id, revision=policy.metadata.revision, sha256=policy_digest(policy)
@@ -227,6 +278,7 @@ def _inputs(
         record_schema=schema,
         policy=reference,
         waivers_sha256=waivers_digest(waivers) if waivers else None,
+        baselines=baselines,
         gate_version=gradgate.__version__,
     )
 

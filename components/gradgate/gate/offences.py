@@ -112,7 +112,7 @@ class _Since:
 
     def __init__(self, case: StepCase, part: slice) -> None:
         width = part.stop - part.start
-        self._expect = case.rule.expect
+        self._expect, self._relation, self._part = case.rule.expect, case.relation, part
         self._running = case.fresh(part)
         self.step: Ints = np.full(width, -1)
         self.value: Float64s = np.zeros(width)
@@ -120,7 +120,10 @@ class _Since:
     def feed(self, samples: Samples) -> None:
         if not len(samples.step):
             return
-        is_held = holds(self._expect, self._running.running(samples.value))
+        running = self._running.running(samples.value)
+        if self._relation is not None:
+            running = self._relation.compared(running, self._part)
+        is_held = holds(self._expect, running)
         rows = len(is_held)
         after_last_held = rows - is_held[::-1].argmax(axis=0)
         begins = np.where(is_held.any(axis=0), after_last_held, 0)

@@ -1,14 +1,13 @@
 """Reads a verdict that was not changed since it was given, or says what is wrong with the file."""
 
-import errno
 import os
-import stat
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import ValidationError
 
 from gradgate.contracts import Verdict, parse_json
+from gradgate.contracts.plain import read_plain
 from gradgate.contracts.verdict import SCHEMA
 
 VERDICT: Final = "verdict.json"
@@ -37,9 +36,9 @@ def read_verdict(path: str | os.PathLike[str]) -> Verdict:
         VerdictError: If there is none, or none that says what it said when it was given.
     """
     file = Path(path)
-    file = file / VERDICT if file.is_dir() else file
     try:
-        data = _read(file)
+        file = file / VERDICT if file.is_dir() else file
+        data = read_plain(file, most=_MAX_BYTES)
         parse_json(data)
         verdict = Verdict.model_validate_json(data)
     except OSError as error:
@@ -61,14 +60,3 @@ def read_verdict(path: str | os.PathLike[str]) -> Verdict:
             f" {verdict.verdict_id}, its content has {verdict.computed_id()}.",
         )
     return verdict
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a plain file; a pipe or a device is refused at once, it may never end."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "is not a plain file")
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise OSError(errno.EFBIG, "is larger than any verdict")
-    return data

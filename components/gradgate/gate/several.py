@@ -90,7 +90,8 @@ def worst_of(rule: Rule, answers: Sequence[Answered]) -> Answered:
         return answers[0]
 
     def place(answer: Answered) -> tuple[int, int, float]:
-        value = answer.finding.observed.value
+        seen = answer.finding.observed
+        value = seen.value if seen.compared is None else seen.compared
         distance = 0.0 if value is None else float(badness(rule.expect, np.array([value]))[0])
         return (*weight(answer.finding), -distance)
 

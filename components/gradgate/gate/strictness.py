@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from gradgate.contracts import Rule
+from gradgate.contracts.baseline import DEFAULT_FLOOR
 from gradgate.contracts.policy import Between, Compare, Comparison, Persistence
 
 Direction = Literal["stricter", "milder", "changed", "neutral"]
@@ -30,6 +31,7 @@ _SCALES: Final[Mapping[str, tuple[Any, ...]]] = {
     "require_evaluator": (False, True),
     "require_trained_weights": (False, True),
     "mode": ("shadow", "enforce"),
+    "baseline.on_absent": ("absolute_only", "warn", "block"),
 }
 # More names are stricter (1) or milder (-1).
 _SETS: Final[Mapping[str, int]] = {"required_signals": 1, "shadow_rules": -1}
@@ -52,6 +54,8 @@ def of_field(name: str, old: Any, new: Any) -> Direction:
     scale = _SCALES.get(name, ())
     if old in scale and new in scale:
         return _sign(scale.index(new) - scale.index(old))
+    if name == "compare" and isinstance(old, dict) and isinstance(new, dict):
+        return _of_floors(old, new)
     if name in _SETS and isinstance(old or [], list) and isinstance(new or [], list):
         return _of_sets(set(old or ()), set(new or ()), _SETS[name])
     return "changed"
@@ -64,6 +68,8 @@ def of_expect(old: Compare | Between, new: Compare | Between) -> Direction:
 
 def of_aggregate(old: Rule, new: Rule) -> Direction:
     """Returns the direction of an aggregate, by where its rules expect the number to be."""
+    if old.compare or new.compare:  # the baseline changes too
+        return "changed"
     up = _points_up(old.expect), _points_up(new.expect)
     if up[0] != up[1] or up[0] is None or old.aggregate.fn != new.aggregate.fn:
         return "changed"
@@ -99,6 +105,14 @@ def of_scope(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Di
         _sign(old.get("min_rank", 0) - new.get("min_rank", 0)),
     } - {"neutral"}
     return found.pop() if len(found) == 1 else "changed" if found else "neutral"
+
+
+def _of_floors(old: Mapping[str, Any], new: Mapping[str, Any]) -> Direction:
+    """A baseline below the floor leaves the rule unknown, which is never milder than a failure."""
+    differing = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    if differing != {"floor"}:
+        return "changed"
+    return _sign((new["floor"] or DEFAULT_FLOOR) - (old["floor"] or DEFAULT_FLOOR))
 
 
 def _of_sets(old: set[Any], new: set[Any], sign: int) -> Direction:

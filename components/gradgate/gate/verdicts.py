@@ -5,6 +5,7 @@ from typing import Final
 
 import gradgate
 from gradgate.contracts import Finding, IntegrityCheck, Manifest, Policy, Verdict
+from gradgate.contracts.references import Reference
 from gradgate.contracts.verdict import (
     CoverageSeen,
     Decision,
@@ -35,6 +36,8 @@ def decide(
     others: tuple[OtherBlessing, ...] = (),
     waivers: tuple[WaiverSeen, ...] = (),
     coverage: Sequence[CoverageSeen] = (),
+    references: tuple[Reference, ...] = (),
+    bootstrap: bool = False,
     may_bless: bool = True,
 ) -> Verdict:
     """Returns the sealed verdict: blocked if a check failed, else the strictest level.
@@ -62,6 +65,7 @@ def decide(
         would_decide=_strictest(all_ordered, integrity) if is_any_in_shadow else None,
         blessed=may_push and not refusals and may_bless and subject.model_digest is not None,
         healthy=may_push and mode == "enforce",
+        bootstrap=bootstrap,
         headline=headline,
         subject=subject,
         inputs=inputs,
@@ -73,6 +77,7 @@ def decide(
         integrity=integrity,
         waivers=waivers,
         others=others,
+        references=references,
     ).sealed()
 
 
@@ -119,6 +124,21 @@ def also_failed(verdict: Verdict, code: str, message: str) -> Verdict:
             "integrity": (*verdict.integrity, check),
         }
     ).sealed()
+
+
+def also_warned(verdict: Verdict, code: str, message: str) -> Verdict:
+    """Returns a verdict with one warning more; it is never milder, and its findings stay.
+
+    Args:
+        verdict: Of the judge.
+        code: Of the fail-closed table.
+        message: What to know and what to do.
+    """
+    check = IntegrityCheck(code=code, status="warn", message=message)
+    changes: dict[str, object] = {"integrity": (*verdict.integrity, check)}
+    if verdict.decision == "ok":
+        changes |= {"decision": "warn", "headline": f"WARN {code}: {message}"}
+    return verdict.model_copy(update=changes).sealed()
 
 
 def subject_of(model: ModelCheck | None, manifest: Manifest | None) -> Subject:
@@ -175,7 +195,8 @@ def _headline(
         return f"WARN {warned.code}: {warned.message}"
     if decision != "ok":
         return wording.headline(decision, first.finding, first.phrase)
-    passed = f"OK: {len(ordered)} of {len(ordered)} rules passed"
+    asked = sum(answer.finding.status != "disabled" for answer in ordered)
+    passed = f"OK: {asked} of {asked} rules passed"
     if refusals:
         return f"{passed}; not blessed, since {refusals[0].source} {_refusal(refusals[0])}"
     return passed

@@ -1,6 +1,7 @@
 """The sentences of a finding: what was seen against what was expected, with both numbers."""
 
 import math
+from collections.abc import Sequence
 
 from gradgate.contracts import Finding, Rule
 from gradgate.contracts.aggregates import (
@@ -15,6 +16,7 @@ from gradgate.contracts.aggregates import (
     SustainedMax,
     TailMedian,
 )
+from gradgate.gate.baseline.relation import Relation
 from gradgate.gate.compare import in_words
 from gradgate.gate.signals import Signal, StepSignal, per_layer
 
@@ -83,6 +85,7 @@ def message(
     failed: int,
     judged: int,
     may_fail: int = 0,
+    against: str = "",
 ) -> str:
     """What was seen against what was expected, in one sentence."""
     where = f" in {variable}" if variable else ""
@@ -104,7 +107,40 @@ def message(
         unit = f" {signal.unit}" if signal.unit and keeps_unit(rule.aggregate.fn) else ""
         aggregate = aggregate_in_words(rule.aggregate)
         seen = f"{aggregate} of {signal.name} is {number(value)}{unit}{where}{over}"
+    seen = f"{seen}; {against}" if against else seen
     return f"{seen}; expected {_expected(rule, signal)}"
+
+
+def against(relation: Relation | None, value: float, column: int) -> str:
+    """What a column was compared with, such as `baseline 0.82 (median of 5), ratio 50.4`.
+
+    Args:
+        relation: None where the rule compares with nothing.
+        value: The ratio or difference.
+        column: Which one.
+    """
+    if relation is None:
+        return ""
+    of = f" (median of {relation.of[column]})" if relation.to == "baseline" else ""
+    known = number(float(relation.reference[column]))
+    return f"{relation.to} {known}{of}, {relation.how} {number(value)}"
+
+
+def what_against(rule: Rule, signal: Signal, compared: float) -> str:
+    """What went wrong, as a headline says it, of a rule that compares."""
+    how = rule.compare
+    assert how is not None, rule.id
+    if how.how == "ratio":
+        seen = f"{number(compared)} times the {how.to}"
+    else:
+        seen = f"{number(abs(compared))} {'below' if compared < 0 else 'above'} the {how.to}"
+    return f"{signal.noun} {seen} (expected {in_words(rule.expect)})"
+
+
+def not_compared(names: Sequence[str]) -> str:
+    """Which variables have no baseline, while others do."""
+    shown = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+    return f"{counted(len(names), 'variable')} not compared, since no baseline knows {shown}"
 
 
 def aggregate_in_words(aggregate: Aggregate) -> str:
@@ -149,6 +185,11 @@ _OPERATORS = {"==": "equal to", "<": "below", "<=": "at most", ">": "above", ">=
 
 
 def _expected(rule: Rule, signal: Signal) -> str:
+    if rule.compare is not None:
+        words = in_words(rule.expect)
+        if rule.compare.how == "ratio":
+            return f"{words} times the {rule.compare.to}"
+        return f"to differ from the {rule.compare.to} by {words}"
     return in_words(rule.expect, as_percent=_is_share(rule, signal))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gradgate.contracts import Verdict, canonical_json, parse_json
+from gradgate.contracts.plain import read_plain
 from gradgate.signing.keys import SigningError, load_public_key
 from gradgate.signing.statement import PAYLOAD_TYPE, statement_of
 
@@ -87,8 +88,7 @@ def read_envelope(directory: str | os.PathLike[str]) -> bytes:
     """
     path = Path(directory) / VERDICT_ENVELOPE
     try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES + 1)
+        return read_plain(path, most=_MOST_BYTES)
     except OSError as error:
         raise SigningError(
             "K-VERIFY", f"the verdict is not signed: {path}: {error.strerror}."

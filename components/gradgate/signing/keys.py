@@ -3,15 +3,20 @@
 Any key that securesystemslib knows: Ed25519, ECDSA on P-256, P-384 and P-521, RSA.
 """
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gradgate.contracts.plain import read_plain
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer, SSlibKey
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]+:")
 _INSTALL = "Install gradgate[signing]."
+_MOST_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 class SigningError(Exception):
@@ -47,7 +52,7 @@ def load_signer(private_key: str, public_key: str = "") -> "Signer":
     try:
         if _SCHEME.match(private_key):
             return Signer.from_priv_key_uri(private_key, load_public_key(public_key))
-        key = load_pem_private_key(Path(private_key).read_bytes(), password=None)
+        key = load_pem_private_key(_secret(private_key), password=None)
         return CryptoSigner(key, SSlibKey.from_crypto(key.public_key()))
     except SigningError:
         raise
@@ -56,6 +61,17 @@ def load_signer(private_key: str, public_key: str = "") -> "Signer":
     except Exception as error:  # noqa: BLE001 - of many libraries; whatever it is, nothing is signed
         message = f"the private key {private_key} cannot be used: {_plain(error)}"
     raise SigningError("K-SIGN", message)
+
+
+def _secret(path: str) -> bytes:
+    data = read_plain(path, most=_MOST_BYTES)
+    mode = Path(path).stat().st_mode & 0o777
+    if mode & 0o044:
+        # Not refused: Kubernetes mounts secrets so, in a container that nobody else is in.
+        _log.warning(
+            "gradgate: the private key %s can be read by others (mode %o); chmod 600 it", path, mode
+        )
+    return data
 
 
 def load_public_key(pem: str) -> "SSlibKey":

@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradgate.contracts import Part, sha256
-from gradgate.telemetry.batch import StepBatch
-from gradgate.telemetry.columns import from_table, to_table
+from gradgate.telemetry.batch import HISTOGRAM_BINS, StepBatch
+from gradgate.telemetry.columns import SCHEMA, from_table, to_table
 from gradgate.telemetry.durable import sync_folder, write_durably
 
 PARTS = "parts"
 _NAME = re.compile(r"(\d{5,})\.parquet")
 _ROWS = 8192  # in memory at a time, however long the run was
+_MOST_OTHERS = 4096  # values of a step in a column whose width no card tells, such as of replicas
+_VALUE, _SLACK = 32, 1 << 20  # bytes of a value with its place in a list, and of a page's head
 
 
 class Parts:
@@ -104,7 +106,7 @@ class Parts:
         self.damage = ""
         if self.end > steps:
             part = self.written[-1]
-            table = pq.read_table(io.BytesIO((self._record / part.path).read_bytes()))
+            table = pq.ParquetFile(pa.BufferReader((self._record / part.path).read_bytes())).read()
             table = table.slice(0, steps - part.first_step)
             self.written[-1] = self._write(part.path, table)
         return True
@@ -124,15 +126,27 @@ class Parts:
         )
 
 
-def read_part(data: bytes, *, variables: int, activations: int) -> Iterator[StepBatch]:
+def read_part(
+    data: bytes, *, variables: int, activations: int, most_rows: int | None = None
+) -> Iterator[StepBatch]:
     """Yields the steps of a part, in bounded memory.
+
+    Args:
+        data: The bytes of the file.
+        variables: Number of variables.
+        activations: Number of layers whose activations were looked at.
+        most_rows: How many steps there may be; None for any number.
 
     Raises:
         ValueError: If these are not the bytes of a part, or its steps do not rise by 1.
     """
     expected = None
     try:
-        for rows in pq.ParquetFile(io.BytesIO(data)).iter_batches(batch_size=_ROWS):
+        file = pq.ParquetFile(pa.BufferReader(data))
+        _refuse_bomb(file.metadata, most_rows, max(variables * HISTOGRAM_BINS, activations))
+        known = [name for name in file.schema_arrow.names if name in SCHEMA.names]
+        # Without threads: one that is still there when a short command ends can take it down.
+        for rows in file.iter_batches(batch_size=_ROWS, columns=known, use_threads=False):
             batch = from_table(pa.Table.from_batches([rows]), variables, activations)
             first = int(batch.step[0]) if expected is None else expected
             if (batch.step != range(first, first + len(batch))).any():
@@ -141,6 +155,28 @@ def read_part(data: bytes, *, variables: int, activations: int) -> Iterator[Step
             yield batch
     except (OSError, pa.ArrowException) as error:
         raise ValueError(str(error)) from error
+
+
+def _refuse_bomb(footer: pq.FileMetaData, most_rows: int | None, width: int) -> None:
+    """Refuses a small file that unpacks to more than its steps can hold, before it is unpacked.
+
+    Args:
+        footer: What the file says of itself.
+        most_rows: How many steps there may be; None for any number.
+        width: Most values that a step has in one column, as far as the model card says it.
+    """
+    if most_rows is not None and footer.num_rows > most_rows:
+        raise ValueError(f"has {footer.num_rows} rows, the manifest says {most_rows}")
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        most = group.num_rows * max(width, _MOST_OTHERS)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            if column.num_values > most or column.total_uncompressed_size > _VALUE * most + _SLACK:
+                raise ValueError(
+                    f"column {column.path_in_schema} holds {column.num_values} values in"
+                    f" {column.total_uncompressed_size} bytes, too many for {group.num_rows} steps"
+                )
 
 
 def _part(name: str, data: bytes, first: int, last: int) -> Part:

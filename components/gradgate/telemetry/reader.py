@@ -26,6 +26,7 @@ from gradgate.contracts import (
     sha256,
 )
 from gradgate.contracts.health import SCHEMA_VERSION, manifest_digest
+from gradgate.contracts.plain import read_plain
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.parts import PARTS, read_part
 from gradgate.telemetry.writer import MANIFEST, OPTIMIZERS
@@ -88,7 +89,10 @@ class Record:
         expected = part.first_step
         try:
             for batch in read_part(
-                data, variables=len(card.variables), activations=len(card.activations)
+                data,
+                variables=len(card.variables),
+                activations=len(card.activations),
+                most_rows=part.rows,
             ):
                 if batch.step[0] != expected:
                     raise ValueError(f"begins at step {batch.step[0]}, expected {expected}")
@@ -157,12 +161,16 @@ def open_record(directory: str | os.PathLike[str]) -> Record:
         RecordError: If there is no record, it is not finished, or it is not whole.
     """
     folder = Path(directory)
-    if not folder.is_dir():
-        raise RecordError("T-MISSING", f"{folder}: there is no health record.")
-    if not (folder / MANIFEST).is_file():
-        if not (folder / PARTS).is_dir():
-            raise RecordError("T-MISSING", f"{folder}: holds no health record.")
-        raise RecordError("T-UNFINALIZED", _unfinished(folder))
+    try:
+        if not folder.is_dir():
+            raise RecordError("T-MISSING", f"{folder}: there is no health record.")
+        if not (folder / MANIFEST).is_file():
+            if not (folder / PARTS).is_dir():
+                raise RecordError("T-MISSING", f"{folder}: holds no health record.")
+            raise RecordError("T-UNFINALIZED", _unfinished(folder))
+    except OSError as error:
+        message = f"{folder}: the health record cannot be read: {error.strerror}."
+        raise RecordError("T-MISSING", message) from error
     data = _read(folder, MANIFEST)
     manifest = _parse(data, MANIFEST, Manifest, before=_check_manifest)
     return Record(folder, manifest, sha256(data))
@@ -172,10 +180,12 @@ def _unfinished(folder: Path) -> str:
     last = "no step reached the disk"
     for path in sorted((folder / PARTS).glob("*.parquet"), reverse=True):
         try:
-            steps = pq.read_table(path, columns=["step"]).column("step")
+            data = read_plain(path, most=_MAX_DOCUMENT)
+            file = pq.ParquetFile(pa.BufferReader(data))
+            steps = file.read(columns=["step"], use_threads=False).column("step")
             last = f"the last step on disk is {steps[-1].as_py()}"
             break
-        except (OSError, IndexError, KeyError, pa.ArrowException):
+        except (OSError, ValueError, IndexError, KeyError, pa.ArrowException):
             continue
     return f"{folder}: the training did not finish its record (killed or still running); {last}."
 
@@ -228,17 +238,16 @@ def _read_checked(folder: Path, file: FileDigest) -> bytes:
 
 
 def _read(folder: Path, name: str) -> bytes:
-    path = folder / name
-    if not _is_inside(folder, name):
-        raise RecordError("T-CORRUPT", f"{name}: leads out of the record.")
     try:
-        if path.stat().st_size > _MAX_DOCUMENT:
-            raise RecordError("T-CORRUPT", f"{name}: larger than any file of a record.")
-        return path.read_bytes()
+        if not _is_inside(folder, name):
+            raise RecordError("T-CORRUPT", f"{name}: leads out of the record.")
+        return read_plain(folder / name, most=_MAX_DOCUMENT)
     except FileNotFoundError:
         raise RecordError("T-TRUNCATED", f"{name}: is missing.") from None
     except OSError as error:
         raise RecordError("T-CORRUPT", f"{name}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a name that no file can have
+        raise RecordError("T-CORRUPT", f"{name!r}: cannot be read: {error}.") from error
 
 
 def _is_inside(folder: Path, name: str) -> bool:

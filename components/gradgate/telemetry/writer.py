@@ -219,13 +219,18 @@ class RecordWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was appended as a part, and summarises it."""
+        """Writes what was appended as a part, and summarises it.
+
+        Raises:
+            OSError: If it could not be written, as on a full disk. Nothing is lost or forgotten
+                then: the next call tries again, and without it the record is not finished.
+        """
         if not self._pending:
             return
         assert self._builder is not None
         batch = concatenate(self._pending)
-        self._pending, self._pending_layout, self._pending_rows = [], {}, 0
         self._parts.add(batch)
+        self._pending, self._pending_layout, self._pending_rows = [], {}, 0
         self._builder.add(batch)
         self._seconds = float(batch.seconds[-1])
 

@@ -13,9 +13,10 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types.channel import BaseChannel, UnionChannel
-from tfx.types.standard_artifacts import InfraBlessing, ModelBlessing, PushedModel
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 
 from gradgate.gate.load_policy import load_policy
+from gradgate.tfx.fail_if_blocked.component import FailIfBlocked
 from gradgate.tfx.gate.component import GradientGate
 from gradgate.tfx.pusher.component import VerifyingPusher
 
@@ -27,7 +28,8 @@ class WiringProblem:
     """One thing that lets a model be pushed, or be built upon, that was not judged.
 
     Attributes:
-        code: `stock-pusher`, `no-gate`, `unscoped-resolver` or `unwired-blessing`.
+        code: `stock-pusher`, `no-gate`, `unscoped-resolver`, `unjudged-start` or
+            `unwired-blessing`.
         node: Id of the component.
         message: What is wrong and what to do.
     """
@@ -48,6 +50,7 @@ def lint_pipeline(pipeline: Pipeline) -> list[WiringProblem]:
     problems = [problem for node in nodes for problem in _of_node(node, gates)]
     if gates:
         problems += _unheard(nodes, gates)
+        problems += _unjudged_starts(nodes, gates)
     return problems
 
 
@@ -71,6 +74,8 @@ def _of_node(node: BaseNode, gates: dict[str, GradientGate]) -> Iterator[WiringP
         )
     elif isinstance(node, Resolver):
         yield from _of_resolver(node, gates)
+    elif isinstance(node, FailIfBlocked):
+        yield from _of_last_node(node, gates)
 
 
 def _pushes(node: BaseNode) -> bool:
@@ -129,6 +134,43 @@ def _of_resolver(resolver: Resolver, gates: dict[str, GradientGate]) -> Iterator
             " can become the baseline or the start of the next training; write"
             f" Channel(type=ModelBlessing, {scope})",
         )
+
+
+def _of_last_node(node: FailIfBlocked, gates: dict[str, GradientGate]) -> Iterator[WiringProblem]:
+    verdict = _sources(node.inputs["verdict"])
+    if not verdict <= {(gate, "verdict") for gate in gates}:
+        yield WiringProblem(
+            code="unwired-blessing",
+            node=node.id,
+            message=f"verdict is that of {_named(verdict)}, not the gate's, so the run can stay"
+            f" green; give it {_gate(gates)}.outputs['verdict']",
+        )
+
+
+def _unjudged_starts(
+    nodes: list[BaseNode], gates: dict[str, GradientGate]
+) -> Iterator[WiringProblem]:
+    """Trainings and comparisons that begin from the latest model, whether it was blessed or not."""
+    heedless = {
+        node.id
+        for node in nodes
+        if isinstance(node, Resolver)
+        and any(issubclass(channel.type, Model) for channel in node.raw_inputs.values())
+        and not any(issubclass(channel.type, ModelBlessing) for channel in node.raw_inputs.values())
+    }
+    for node in nodes:
+        if isinstance(node, Resolver):
+            continue
+        for name in sorted(node.inputs.keys() & {"base_model", "baseline_model"}):
+            found = _sources(node.inputs[name])
+            if {source[0] for source in found} & heedless:
+                yield WiringProblem(
+                    code="unjudged-start",
+                    node=node.id,
+                    message=f"{name} is what {_named(found)} finds, blessed or not; let it find the"
+                    " last blessed model: LatestBlessedModelStrategy, with model_blessing="
+                    f"Channel(type=ModelBlessing, producer_component_id={_gate(gates)!r})",
+                )
 
 
 def _unheard(nodes: list[BaseNode], gates: dict[str, GradientGate]) -> Iterator[WiringProblem]:

@@ -10,8 +10,14 @@ from gradgate.cli.columns import in_columns
 from gradgate.cli.exits import Exit, refuse
 from gradgate.cli.fixtures import Fixture, find_fixtures
 from gradgate.cli.formats import Listing
-from gradgate.cli.read import evidence_of, finished_at, policy_of
-from gradgate.contracts import Policy
+from gradgate.cli.read import (
+    baselines_of,
+    evidence_of,
+    finished_at,
+    policy_of,
+    waivers_of,
+)
+from gradgate.contracts import Policy, Waivers
 from gradgate.gate import check_model, judge
 
 
@@ -26,6 +32,12 @@ def run_fixtures(
     policy: Annotated[
         Path | None, typer.Option(help="Policy file. Default: the one that gradgate ships.")
     ] = None,
+    waivers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Waivers of that policy, for all fixtures without a waivers.yaml. Default: none."
+        ),
+    ] = None,
     output_format: Annotated[
         Listing, typer.Option("--format", help="What is written to standard output.")
     ] = Listing.text,
@@ -33,22 +45,26 @@ def run_fixtures(
     """Test a policy on fixtures: does it decide each of them as is expected?
 
     A fixture is a folder with a `record` of a training, its `model` if the model is to be judged
-    too, and an `expect.yaml` with the decision, the rules and checks that fail, and the first
-    offence. Exits with 0 if the policy decides all as expected, with 13 if it does not, and with
-    12 if a fixture cannot be used.
+    too, `waivers.yaml` if there are any, the `baselines` that it is compared with, and an
+    `expect.yaml` with the decision, the rules and checks that fail, and the first offence. Exits
+    with 0 if the policy decides all as expected,
+    with 13 if it does not, and with 12 if a fixture cannot be used.
 
     [bold]Examples[/bold]
 
     gradgate policy test --policy strict.yaml
 
     gradgate policy test fixtures/ --policy strict.yaml --format json
+
+    gradgate policy test fixtures/ --policy strict.yaml --waivers waivers.yaml
     """
     rules = policy_of(policy)
+    excused = waivers_of(waivers, rules)
     try:
         fixtures = find_fixtures(folders)
     except ValueError as error:
         refuse(f"cannot test: {error}", Exit.CANNOT_JUDGE)
-    answers = [_tested(rules, fixture) for fixture in fixtures]
+    answers = [_tested(rules, excused, fixture) for fixture in fixtures]
     failed = [answer for answer in answers if answer["differences"]]
     if output_format is Listing.json:
         known = {"id": rules.metadata.id, "revision": rules.metadata.revision}
@@ -64,14 +80,18 @@ def run_fixtures(
     raise typer.Exit(Exit.BAD_POLICY if failed else Exit.OK)
 
 
-def _tested(policy: Policy, fixture: Fixture) -> dict[str, Any]:
+def _tested(policy: Policy, waivers: Waivers | None, fixture: Fixture) -> dict[str, Any]:
     evidence = evidence_of(fixture.record)
+    as_of = finished_at(evidence)
+    own = waivers_of(fixture.waivers, policy)
     verdict = judge(
         policy,
         evidence,
         model=None if fixture.model is None else check_model(fixture.model),
-        as_of=finished_at(evidence),
+        as_of=as_of,
         training_only=fixture.model is None,
+        baselines=baselines_of(fixture.baselines, policy, evidence, as_of),
+        waivers=own or waivers,
     )
     return {
         "fixture": fixture.name,

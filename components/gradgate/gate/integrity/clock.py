@@ -25,7 +25,7 @@ def check_clock(staleness: Staleness, manifest: Manifest, as_of: str) -> tuple[I
         message = f"{wrong}; set the clocks right: until then no waiver counts"
         checks.append(IntegrityCheck(code="T-CLOCK", status="warn", message=message))
     if staleness.max_age_after_export is not None:
-        checks.append(_age(staleness.max_age_after_export, manifest, as_of))
+        checks.append(_age(staleness.max_age_after_export, manifest, as_of, wrong))
     return tuple(checks)
 
 
@@ -69,14 +69,13 @@ def _wrong(staleness: Staleness, manifest: Manifest, as_of: str) -> str:
     return ""
 
 
-def _age(most: str, manifest: Manifest, as_of: str) -> IntegrityCheck:
-    try:
-        _, ended = _times(manifest)
-        is_old = instant(as_of) - ended > duration(most)
-    except ValueError as error:
-        message = f"the age of the training is not known: a time {error}"
+def _age(most: str, manifest: Manifest, as_of: str, wrong: str) -> IntegrityCheck:
+    """By a clock that was set back every training is young, so its age is then not known."""
+    if wrong:
+        message = f"the age of the training is not known: {wrong}"
         return IntegrityCheck(code="T-STALE", status="fail", message=message)
-    if not is_old:
+    _, ended = _times(manifest)
+    if instant(as_of) - ended <= duration(most):
         return IntegrityCheck(code="T-STALE", status="pass")
     message = (
         f"the training ended at {manifest.finished_at}, more than {most} before this judgement;"

@@ -71,23 +71,25 @@ def compare_model(manifest: Manifest, model: ModelCheck | None) -> tuple[Integri
         return (_failed("I-MODEL-TREE", "no model was given, so there is nothing to bless"),)
     if model.tree is None:
         return model.problems
-    checks = [IntegrityCheck(code="I-MODEL-TREE", status="pass"), *model.problems]
+    whole = IntegrityCheck(code="I-MODEL-TREE", status="pass")
     if manifest.model is None:
         message = (
             "the record is bound to no model; the model must be exported before the record is"
             " finished, so that the record can name its digest"
         )
-        return (*checks, _failed("I-MODEL-UNBOUND", message))
+        return (whole, _failed("I-MODEL-UNBOUND", message), *model.problems)
     same_bytes = manifest.model.digest == model.tree.digest
     same_run = manifest.training_uid == model.training_uid
+    # Other bytes come before what is wrong with them: that is where whoever is asked looks first.
     return (
-        *checks,
+        whole,
         IntegrityCheck(code="I-MODEL-DIGEST", status="pass")
         if same_bytes
         else _failed("I-MODEL-DIGEST", _difference(manifest.model, model.tree)),
         IntegrityCheck(code="I-RUN-MISMATCH", status="pass")
         if same_run
         else _failed("I-RUN-MISMATCH", _whose(manifest.training_uid, model.training_uid)),
+        *model.problems,
     )
 
 
@@ -98,11 +100,12 @@ def _failed(code: str, message: str) -> IntegrityCheck:
 def _weights(
     root: Path,
 ) -> tuple[tuple[TensorCount, ...] | None, str, tuple[IntegrityCheck, ...]]:
-    if not (root / "variables").exists():
-        return None, "the model has no variables/ directory, so it has no weights to look at", ()
     try:
+        if not (root / "variables").exists():
+            text = "the model has no variables/ directory, so it has no weights to look at"
+            return None, text, ()
         floats = count_weights(root).floats
-    except TensorBundleError as error:
+    except (TensorBundleError, OSError) as error:
         return None, str(error), (_failed("I-MODEL-WEIGHTS", str(error)),)
     if not floats:
         return None, "the model holds no float tensor, so there is nothing to look at", ()
@@ -122,10 +125,11 @@ def _difference(wanted: BoundModel, got: BoundModel) -> str:
         )
         if paths
     ]
+    listed = f" ({'; '.join(parts)})" if parts else ""
     return (
-        f"the model has digest {got.digest}, and the record was written for {wanted.digest}"
-        + (f" ({'; '.join(parts)})" if parts else "")
-        + "; judge a model together with the record of its own training"
+        f"this is not the model that the training exported{listed}: it was changed since, or is of"
+        " another training; judge a model together with the record of its own training. It has"
+        f" digest {got.digest}, and the record was written for {wanted.digest}"
     )
 
 

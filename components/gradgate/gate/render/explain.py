@@ -1,6 +1,7 @@
 """A verdict told to whoever is on call: what happened, where, why, what to change, how to check."""
 
 import textwrap
+from collections.abc import Mapping
 from typing import Final
 
 from gradgate.contracts import Finding, Verdict
@@ -11,12 +12,15 @@ from gradgate.gate.wording import number
 _WIDTH = 88
 
 
-def explain(verdict: Verdict, rule: str | None = None) -> str:
+def explain(
+    verdict: Verdict, rule: str | None = None, places: Mapping[str, str] | None = None
+) -> str:
     """Returns the explanation as plain text.
 
     Args:
         verdict: Any verdict, passed ones too.
         rule: Only this rule; None for all that did not pass.
+        places: Where its RECORD, MODEL, POLICY, WAIVERS and REPORT lie, as far as that is known.
 
     Raises:
         ValueError: If the verdict has no such rule.
@@ -46,7 +50,7 @@ def explain(verdict: Verdict, rule: str | None = None) -> str:
     if shown.waivers:
         listed = [_wrapped(f"  {name}  {text}", indent=4) for name, text in view.waivers(shown)]
         sections.append("\n".join(["waivers", *listed]))
-    sections.append(_again(shown))
+    sections.append(_again(shown, places or {}))
     return "\n\n".join(sections) + "\n"
 
 
@@ -84,9 +88,11 @@ def _around(finding: Finding) -> str:
     return ", ".join(f"{sample.step}: {number(sample.value)}" for sample in shown)
 
 
-def _again(verdict: Verdict) -> str:
-    lines = ["to judge again", f"  {view.reproduce(verdict)}"]
+def _again(verdict: Verdict, places: Mapping[str, str]) -> str:
+    lines = ["the report, with charts", f"  {places['REPORT']}", ""] if "REPORT" in places else []
+    lines += ["to judge again", f"  {view.reproduce(verdict, places)}"]
     names = {"Model", "Record", "Policy", "Policy digest", "Waivers digest", "Verdict"}
+    names |= {"Baselines", "Anchor"}
     lines += [
         f"  {name.lower():<14} {text}" for name, text in view.inputs(verdict) if name in names
     ]

@@ -64,7 +64,7 @@ def render_markdown(verdict: Verdict) -> str:
 
 def _row(finding: Finding) -> str:
     cells = (
-        _MARKS[finding.level],
+        "\u2796" if view.is_left_out(finding) else _MARKS[finding.level],
         _text(finding.id + (" (waived)" if finding.status == "waived" else "")),
         _text(view.observed(finding)),
         _text(view.limit(finding)),

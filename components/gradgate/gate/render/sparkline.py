@@ -101,13 +101,30 @@ def _is_bad(sample: Sample) -> bool:
 
 def _limit_of(finding: Finding) -> float | None:
     """The limit that single samples are compared with, if there is one."""
+    if finding.compare:
+        return _limit_against(finding)
     source = finding.aggregate
-    if source.get("fn") in _OF_SAMPLES:
+    fn = str(source.get("fn"))
+    if fn in _OF_SAMPLES:
         source = finding.expect
-    elif source.get("fn") != "persistence":
+    elif fn != "persistence":
         return None
     value = source.get("value")
     return float(value) if isinstance(value, int | float) else None
+
+
+def _limit_against(finding: Finding) -> float | None:
+    """The limit of a ratio to a baseline, or a difference from it, where the samples lie."""
+    offence, value = finding.first_offence, finding.expect.get("value")
+    place = offence.variable if offence else None
+    each = (finding.observed, *finding.worst)
+    baseline = next((seen.baseline for seen in each if seen.variable == place), None)
+    is_known = baseline is not None and finding.aggregate.get("fn") in _OF_SAMPLES
+    if not is_known or baseline is None or not isinstance(value, int | float):
+        return None
+    compare = finding.compare or {}
+    limit = value + baseline if compare.get("as") == "difference" else value * baseline
+    return limit if math.isfinite(limit) else None
 
 
 class _Scale:

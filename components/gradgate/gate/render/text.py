@@ -40,7 +40,8 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
     lines = []
     width = max((len(finding.id) for finding in findings), default=0)
     for finding in findings:
-        lines.append(f"{_MARKS[finding.level]:<5} {finding.id:<{width}}  {finding.message}")
+        mark = "-" if view.is_left_out(finding) else _MARKS[finding.level]
+        lines.append(f"{mark:<5} {finding.id:<{width}}  {finding.message}")
         if finding.first_offence and view.where(finding):
             lines.append(f"{'':<5} {'':<{width}}  first: {view.where(finding)}")
         if finding.prescription:

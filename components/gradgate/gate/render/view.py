@@ -1,5 +1,6 @@
 """What every form of a report shows, in words: so that they all say the same."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -16,15 +17,22 @@ PROMISE: Final = (
     " truthful, does not protect against people who may write to the serving location, and a pass"
     " does not mean the model is good."
 )
+_BOOTSTRAP: Final = "Bootstrap: there was no baseline to compare with yet."
+_SHORT: Final = len("sha256:") + 16
 _SIGNS: Final = {"==": "=", "<": "<", "<=": "\u2264", ">": ">", ">=": "\u2265"}
 
 
 def limit(finding: Finding) -> str:
     """What was expected, such as `≤ 0.5`; of a share, `≤ 50%`."""
-    expect, said = finding.expect, percent if _is_share(finding) else number
+    is_share = _is_share(finding) and not finding.compare
+    expect, said = finding.expect, percent if is_share else number
     if expect.get("op") == "between":
-        return f"{_limit(expect, 'low', said)} to {_limit(expect, 'high', said)}"
-    return f"{_SIGNS.get(str(expect.get('op')), '?')} {_limit(expect, 'value', said)}"
+        text = f"{_limit(expect, 'low', said)} to {_limit(expect, 'high', said)}"
+    else:
+        text = f"{_SIGNS.get(str(expect.get('op')), '?')} {_limit(expect, 'value', said)}"
+    if not finding.compare:
+        return text
+    return f"{text} {_sign(finding.compare)} {finding.compare.get('to', 'baseline')}"
 
 
 def observed(finding: Finding) -> str:
@@ -32,7 +40,10 @@ def observed(finding: Finding) -> str:
     seen = finding.observed
     if finding.status == "error":
         return "rule broke"
-    if finding.status == "unknown" or (finding.status == "waived" and seen.value is None):
+    if finding.compare and finding.status == "disabled" and seen.value is None:
+        return "not compared"
+    is_shown = seen.value is not None and (finding.compare or finding.status != "unknown")
+    if not is_shown and finding.status in {"unknown", "waived"}:
         return "not measured"
     if finding.aggregate.get("fn") == "sum" and seen.samples > 1:
         return f"{value_of(finding, seen)} of {counted(seen.samples, 'step')}"
@@ -40,15 +51,30 @@ def observed(finding: Finding) -> str:
 
 
 def value_of(finding: Finding, seen: Observed) -> str:
-    """The number itself, in percent if it is a share; `?` where a verdict has none."""
+    """The number itself, in percent if it is a share; `?` where a verdict has none.
+
+    Of a rule that compares also how far it is from its baseline, such as
+    `41.3 (50.4 from 0.82)`.
+    """
     if seen.value is None:
         return "?"
-    return percent(seen.value) if _is_share(finding) else number(seen.value)
+    said = percent if _is_share(finding) else number
+    text = said(seen.value)
+    if not finding.compare:
+        return text
+    if seen.compared is None or seen.baseline is None:
+        return f"{text}, not compared"
+    return f"{text} ({number(seen.compared)} {_sign(finding.compare)} {said(seen.baseline)})"
 
 
 def unit(finding: Finding) -> str:
     """The unit of the number that decided; of a share of samples or a fall it is percent alone."""
     return finding.unit if keeps_unit(str(finding.aggregate.get("fn"))) else ""
+
+
+def _sign(compare: Mapping[str, Any]) -> str:
+    """Between a ratio, or a difference, and the baseline."""
+    return "from" if compare.get("as") == "difference" else "\u00d7"
 
 
 def _is_share(finding: Finding) -> bool:
@@ -70,10 +96,20 @@ def aggregate(finding: Finding) -> str:
         name += f" over {_limit(known, 'over')}"
     if "per" in known:
         name += f" in {_limit(known, 'per')}"
+    against = _against(finding.compare) if finding.compare else ""
     if "op" in known:
         name += f" of {_SIGNS.get(str(known['op']), '?')} {_limit(known, 'value')}"
-        return f"{name} in {finding.signal}"
-    return f"{name} of {finding.signal}"
+        return f"{name} in {finding.signal}{against}"
+    return f"{name} of {finding.signal}{against}"
+
+
+def _against(compare: Mapping[str, Any]) -> str:
+    """`, ratio to the baseline (median of 5)`."""
+    word = "to" if compare.get("as") == "ratio" else "from"
+    of = (
+        f" (median of {compare['of']})" if "of" in compare and compare.get("to") != "anchor" else ""
+    )
+    return f", {compare.get('as', '?')} {word} the {compare.get('to', '?')}{of}"
 
 
 def where(finding: Finding) -> str:
@@ -100,7 +136,13 @@ def chief(verdict: Verdict) -> Finding | None:
 
 
 def decided(verdict: Verdict) -> str:
-    """What the decision means for the model, in one sentence."""
+    """What the decision means for the model, and whether it was made without a baseline."""
+    if verdict.bootstrap and verdict.decision != "block":
+        return f"{_decided(verdict)} {_BOOTSTRAP}"
+    return _decided(verdict)
+
+
+def _decided(verdict: Verdict) -> str:
     if verdict.decision == "block":
         return "This model is not pushed; what is served stays as it is."
     if verdict.subject.model_digest is None:
@@ -130,10 +172,15 @@ def badge(verdict: Verdict) -> tuple[str, str]:
 
 def tally(verdict: Verdict) -> str:
     """`14 rules: 2 block, 1 warns, 11 pass`; in shadow `2 would block`."""
-    counts = dict.fromkeys(("block", "warn", "ok"), 0)
+    counts = dict.fromkeys(("block", "warn", "ok", "not"), 0)
     for finding in verdict.findings:
-        counts[finding.level] += 1
-    words = [("block", "block", "blocks"), ("warn", "warn", "warns"), ("ok", "pass", "passes")]
+        counts["not" if is_left_out(finding) else finding.level] += 1
+    words = [
+        ("block", "block", "blocks"),
+        ("warn", "warn", "warns"),
+        ("ok", "pass", "passes"),
+        ("not", "are not compared", "is not compared"),
+    ]
     if verdict.mode == "shadow":
         words[:2] = [(level, f"would {level}", f"would {level}") for level in ("block", "warn")]
     said = [
@@ -142,6 +189,11 @@ def tally(verdict: Verdict) -> str:
         if counts[level]
     ]
     return f"{len(verdict.findings)} rules: {', '.join(said)}" if said else "no rule was asked"
+
+
+def is_left_out(finding: Finding) -> bool:
+    """Whether the rule was not asked, and the policy says that this is fine."""
+    return finding.status == "disabled" and finding.level == "ok"
 
 
 def notable(verdict: Verdict) -> list[Finding]:
@@ -218,6 +270,8 @@ def inputs(verdict: Verdict) -> list[tuple[str, str]]:
         ("Policy", f"{policy.id}, revision {policy.revision}" if policy else None),
         ("Policy digest", policy.sha256 if policy else None),
         ("Waivers digest", given.waivers_sha256),
+        ("Baselines", _baselines(verdict, "last")),
+        ("Anchor", _baselines(verdict, "anchor")),
         ("Gate", f"gradgate {given.gate_version}"),
         ("Judged", verdict.as_of),
         ("Verdict", verdict.verdict_id),
@@ -225,8 +279,30 @@ def inputs(verdict: Verdict) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def reproduce(verdict: Verdict) -> str:
-    """The command that gives this verdict again, from the named inputs."""
-    model = "--model MODEL" if verdict.subject.model_digest else "--training-only"
-    waivers = " --waivers WAIVERS" if verdict.inputs.waivers_sha256 else ""
-    return f"gradgate check RECORD {model} --policy POLICY{waivers} --as-of {verdict.as_of}"
+def _baselines(verdict: Verdict, role: str) -> str:
+    """The beginnings of their ids, by which `gradgate check --baseline` knows them."""
+    if role == "last" and verdict.bootstrap and not verdict.inputs.baselines:
+        return "none yet"
+    return ", ".join(
+        one.verdict_id[:_SHORT] for one in verdict.inputs.baselines if one.role == role
+    )
+
+
+def reproduce(verdict: Verdict, places: Mapping[str, str] | None = None) -> str:
+    """The command that gives this verdict again, from the named inputs.
+
+    Args:
+        verdict: The verdict.
+        places: Where RECORD, MODEL, POLICY and WAIVERS lie, as far as that is known; what is not
+            is for the reader to put in.
+    """
+
+    def at(name: str) -> str:
+        place = (places or {}).get(name)
+        return name if place is None else shlex.quote(place)
+
+    model = f"--model {at('MODEL')}" if verdict.subject.model_digest else "--training-only"
+    waivers = f" --waivers {at('WAIVERS')}" if verdict.inputs.waivers_sha256 else ""
+    baselines = f" --baselines {at('BASELINES')}" if verdict.inputs.baselines else ""
+    given = f"{model} --policy {at('POLICY')}{waivers}{baselines} --as-of {verdict.as_of}"
+    return f"gradgate check {at('RECORD')} {given}"

@@ -21,6 +21,12 @@ from gradgate.telemetry.sinks.mlflow_outbox import Job, Outbox
 from gradgate.telemetry.sinks.mlflow_place import Place, read_place, write_place
 
 _SENDER = "gradgate.telemetry.sinks.mlflow_send"
+# Few tries and short ones a call: we have our own patience, MLflow's is 4 minutes.
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -132,10 +138,7 @@ def start_sender(folder: Path) -> "subprocess.Popen[bytes]":
     """Starts a sender; where one is at work already, it waits for its turn and finds nothing."""
     root = str(Path(gradgate.__file__).absolute().parent.parent)
     environment = {
-        # Few tries and short ones a call: the sender has its own patience, MLflow's is 4 minutes.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **PATIENCE,
         **os.environ,
         "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
     }

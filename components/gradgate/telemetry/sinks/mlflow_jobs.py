@@ -1,7 +1,7 @@
 """What the sender does for each kind of job. Every one may be done twice with one result."""
 
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
@@ -17,6 +17,9 @@ from gradgate.telemetry.sinks.mlflow_store import Store, open_store
 from gradgate.telemetry.writer import CARD, MANIFEST, SUMMARY
 
 _STATUS = {"completed": "FINISHED", "stopped": "FAILED", "failed": "FAILED"}
+RECORD_URI = "gradgate.record_uri"
+RECORD_FOLDER = "gradgate/record"
+_MOST_BYTES = 64 << 20
 _RECORD = "gradgate.record"
 _PASSING = {0, 408, 429, 500, 502, 503, 504}
 
@@ -27,8 +30,10 @@ def send(job: Job, folder: Path) -> None:
     if job.what == "begin":
         if store.reopen(run_id):
             store.tags(run_id, {_RECORD: "unfinished: the training goes on after it was killed"})
+        store.tags(run_id, {RECORD_URI: job.record or ""})
         _send_params(store, run_id, job)
     elif job.what == "training":
+        store.tags(run_id, {RECORD_URI: job.record or ""})
         _send_params(store, run_id, job)
         _send_record(store, run_id, job)
     elif job.what == "verdict":
@@ -81,15 +86,28 @@ def _send_record(store: Store, run_id: str, job: Job) -> None:
             run_id,
             ((p.key, p.step, start + round(p.seconds * 1000), p.value) for p in points),
         )
-    for name in (MANIFEST, SUMMARY, CARD):
-        if (folder / name).exists():
-            store.client.log_artifact(run_id, str(folder / name), "gradgate/record")
+    for path in _record_files(folder):
+        place = PurePosixPath(RECORD_FOLDER, path.relative_to(folder).parent)
+        store.client.log_artifact(run_id, str(path), str(place))
     if manifest.resumes:
         store.tags(
             run_id, {_RECORD: f"finished; the training was resumed {len(manifest.resumes)}x"}
         )
     end = _milliseconds(manifest.finished_at)
     store.client.set_terminated(run_id, _STATUS[manifest.status], end_time=end)
+
+
+def _record_files(folder: Path) -> list[Path]:
+    """What is copied of a record, the manifest last: without it a copy is not whole.
+
+    Of a large record only what sums it up.
+    """
+    manifest = folder / MANIFEST
+    inner = sorted(path for path in folder.rglob("*") if path.is_file() and path != manifest)
+    inner = [path for path in inner if path.name != TRACKING]
+    if sum(path.stat().st_size for path in inner) > _MOST_BYTES:
+        inner = [path for path in (folder / SUMMARY, folder / CARD) if path.exists()]
+    return [*inner, manifest]
 
 
 def _send_verdict(store: Store, run_id: str, folder: Path) -> None:

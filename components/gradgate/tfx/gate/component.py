@@ -5,7 +5,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing
+from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
 
 import gradgate
 from gradgate.gate.integrity.pin import check_pin
@@ -23,6 +23,7 @@ class GradientGateSpec(ComponentSpec):
         "policy": ExecutionParameter(type=str),
         "waivers": ExecutionParameter(type=str, optional=True),
         "policy_sha256": ExecutionParameter(type=str, optional=True),
+        "baselines": ExecutionParameter(type=str, optional=True),
         "gate_version": ExecutionParameter(type=str),
         "run_nonce": ExecutionParameter(type=str),
         "signing_key": ExecutionParameter(type=str),
@@ -33,6 +34,7 @@ class GradientGateSpec(ComponentSpec):
         "gradient_health": ChannelParameter(type=GradientHealth),
         "evaluator_blessing": ChannelParameter(type=ModelBlessing, optional=True),
         "infra_blessing": ChannelParameter(type=InfraBlessing, optional=True),
+        "examples": ChannelParameter(type=Examples, optional=True),
     }
     OUTPUTS = {  # noqa: RUF012
         "blessing": ChannelParameter(type=ModelBlessing),
@@ -60,6 +62,12 @@ class GradientGate(base_component.BaseComponent):
             policy that was changed after its review judges nothing.
         waivers: The text of the waivers of that policy, not their path; None for none.
         infra_blessing: An InfraValidator's, if there is one.
+        examples: As the served model is given them, such as an ExampleGen's: for rules on
+            `answers.nonfinite` and `answers.constant` the model is asked with a few of the eval
+            split.
+        baselines: Folder, where the gate runs, of this pipeline's healthy verdicts: what rules with
+            `compare` compare with. The gate reads it, and adds each healthy verdict. None: such
+            rules have nothing to compare with.
         run_nonce: Differs from run to run, so that the gate is never answered from TFX's cache:
             a policy may have changed its meaning with a new version. None takes the pipeline's
             run id, which LocalDagRunner fills in.
@@ -84,8 +92,10 @@ class GradientGate(base_component.BaseComponent):
         policy: str,
         waivers: str | None = None,
         policy_sha256: str | None = None,
+        baselines: str | RuntimeParameter | None = None,
         evaluator_blessing: BaseChannel | None = None,
         infra_blessing: BaseChannel | None = None,
+        examples: BaseChannel | None = None,
         run_nonce: str | RuntimeParameter | None = None,
         signing_key: str | RuntimeParameter = "",
         signing_public_key: str = "",
@@ -102,9 +112,11 @@ class GradientGate(base_component.BaseComponent):
             gradient_health=gradient_health,
             evaluator_blessing=evaluator_blessing,
             infra_blessing=infra_blessing,
+            examples=examples,
             policy=policy,
             waivers=waivers,
             policy_sha256=policy_sha256,
+            baselines=baselines,
             gate_version=gradgate.__version__,
             run_nonce=run_nonce or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
             signing_key=signing_key,

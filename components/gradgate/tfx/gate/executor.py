@@ -4,6 +4,7 @@ A model that fails the policy is an answer, not an error: the execution succeeds
 says no, and the Pusher does not push. `Do` raises only when it cannot write.
 """
 
+import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -17,7 +18,10 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
-from gradgate.contracts import Verdict
+from gradgate.contracts import Policy, Verdict
+from gradgate.gate.answers import are_wanted
+from gradgate.gate.baseline.baselines import Baselines
+from gradgate.gate.baseline.folder import keep_baseline, read_baselines, why_no_baseline
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.integrity.model import check_model
 from gradgate.gate.judge import judge
@@ -32,6 +36,8 @@ from gradgate.signing import VERDICT_ENVELOPE, SigningError, load_signer, sign_v
 from gradgate.telemetry.durable import write_durably
 from gradgate.telemetry.reader import RecordError, open_record
 from gradgate.telemetry.sinks.mlflow import publish_verdict
+from gradgate.tfx.gate.ask_model import ask_model
+from gradgate.tfx.gate.example_files import example_files
 from gradgate.tfx.gate.other_blessings import other_blessings
 from gradgate.tfx.gate.report_files import report_files
 
@@ -66,7 +72,8 @@ class Executor(base_executor.BaseExecutor):
             pictures=lambda: draw_pictures(evidence, verdict),
         )
         _write_blessing(artifact_utils.get_single_instance(output_dict["blessing"]), verdict, model)
-        _log.info("gradgate: %s", verdict.headline)
+        _log.info("gradgate: %s", clean_text(verdict.headline))
+        _keep(verdict, exec_properties)
         for record in input_dict.get("gradient_health", []):
             publish_verdict(
                 Path(record.uri), Path(artifact_utils.get_single_uri(output_dict["verdict"]))
@@ -91,6 +98,10 @@ def _judge(
         waivers = None if text is None else load_waivers(text, policy)
     except PolicyError as error:
         return blocked_verdict(error.code, str(error), as_of=as_of, model=found)
+    if are_wanted(policy) and inputs.get("examples"):
+        answers = ask_model(_serving_dir(model), example_files(inputs["examples"]))
+        found = dataclasses.replace(found, answers=answers)
+    evidence = _evidence(inputs)
     return judge(
         policy,
         evidence,
@@ -99,7 +110,29 @@ def _judge(
         as_of=as_of,
         waivers=waivers,
         pinned_policy=properties.get("policy_sha256"),
+        baselines=_baselines(policy, evidence, as_of, properties),
     )
+
+
+def _baselines(
+    policy: Policy, evidence: Evidence | RecordProblem, as_of: str, given: dict[str, Any]
+) -> Baselines:
+    folder = given.get("baselines")
+    if not folder or isinstance(evidence, RecordProblem):
+        return Baselines()
+    uid = evidence.manifest.training_uid
+    return read_baselines(Path(folder), policy, training_uid=uid, as_of=as_of)
+
+
+def _keep(verdict: Verdict, given: dict[str, Any]) -> None:
+    """Keeps a healthy verdict for later trainings; what cannot be kept changes no decision."""
+    folder = given.get("baselines")
+    if not folder or why_no_baseline(verdict):
+        return
+    try:
+        keep_baseline(Path(folder), verdict)
+    except OSError:
+        _log.exception("gradgate: this verdict could not be kept as a baseline in %s", folder)
 
 
 def _signed(verdict: Verdict, given: dict[str, Any]) -> tuple[Verdict, bytes | None]:

@@ -15,14 +15,12 @@ Nothing here knows TFX.
 import dataclasses
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from gradgate.contracts import TreeError, Verdict, bind_tree
-from gradgate.contracts.health import BoundModel
+from gradgate.contracts import Verdict
 from gradgate.tfx.pusher.checks import (
     Blessing,
     RefusedError,
@@ -31,6 +29,7 @@ from gradgate.tfx.pusher.checks import (
     require_same,
     require_signed,
 )
+from gradgate.tfx.pusher.model_copy import copy_model
 from gradgate.tfx.pusher.serving_folder import ServingFolder
 
 _log = logging.getLogger(__name__)
@@ -84,18 +83,12 @@ def push(
         require_signed(verdict, verdict_dir, public_keys)
         require_blessed(blessings, verdict)
         with folder.incoming() as staging:
-            copy = _copy(Path(model), staging)
+            copy = copy_model(Path(model), staging)
             require_same(verdict, copy)
             folder.open_history()
             version = folder.publish(staging, now=time.time() if now is None else now)
     except RefusedError as refusal:
-        return PushRecord(
-            pushed=False,
-            reason=f"not pushed: {refusal}",
-            model_digest=verdict.subject.model_digest if verdict else None,
-            verdict_id=verdict.verdict_id if verdict else None,
-            differing_files=refusal.differing_files,
-        )
+        return refused(refusal, verdict)
     record = PushRecord(
         pushed=True,
         reason=f"pushed as version {version}: {verdict.headline}",
@@ -108,6 +101,17 @@ def push(
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     entry = {"at": at, **dataclasses.asdict(record)}
     return follow_up(record, "the push is not in the history", lambda: folder.remember(entry))
+
+
+def refused(refusal: RefusedError, verdict: Verdict | None) -> PushRecord:
+    """What is to be said of a push that was refused; the verdict is None if there is none."""
+    return PushRecord(
+        pushed=False,
+        reason=f"not pushed: {refusal}",
+        model_digest=verdict.subject.model_digest if verdict else None,
+        verdict_id=verdict.verdict_id if verdict else None,
+        differing_files=refusal.differing_files,
+    )
 
 
 def follow_up(record: PushRecord, otherwise: str, action: Callable[[], object]) -> PushRecord:
@@ -127,27 +131,3 @@ def follow_up(record: PushRecord, otherwise: str, action: Callable[[], object]) 
         _log.exception("gradgate: %s", otherwise)
         return dataclasses.replace(record, reason=f"{record.reason}; {otherwise}: {error}")
     return record
-
-
-def _copy(model: Path, staging: Path) -> BoundModel:
-    try:
-        # Links stay links in the copy, where the digest then refuses them: following one here
-        # would copy bytes from outside the model.
-        shutil.copytree(model, staging, symlinks=True, copy_function=shutil.copyfile)
-        return bind_tree(staging)
-    except TreeError as error:
-        raise RefusedError(f"the model cannot be named by its files: {error}") from error
-    except FileNotFoundError as error:
-        raise RefusedError(f"there is no model at {model}.") from error
-    except NotADirectoryError as error:
-        raise RefusedError(f"the model at {model} is no directory.") from error
-    except shutil.Error as error:
-        raise RefusedError(f"the model could not be copied whole: {_first(error)}") from error
-
-
-def _first(error: shutil.Error) -> str:
-    failures = error.args[0]
-    if isinstance(failures, list) and failures:
-        source, _, reason = failures[0]
-        return f"{source}: {reason}"
-    return str(error)
