@@ -10,6 +10,8 @@ import pytest
 from gradgate.telemetry.sinks import mlflow_system
 from gradgate.telemetry.sinks.mlflow_system import SystemSampler
 
+pytestmark = pytest.mark.half("second")  # it asks MLflow and nothing of the stack
+
 
 @pytest.fixture
 def training():

@@ -8,6 +8,7 @@ from gradgate.cli.check import check
 from gradgate.cli.drift import drift
 from gradgate.cli.explain import explain
 from gradgate.cli.lint_pipeline import lint_pipeline
+from gradgate.cli.plots import plots
 from gradgate.cli.policy import app as policy
 from gradgate.cli.replay import replay
 from gradgate.cli.sync import sync
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(explain)
+app.command()(plots)
 app.command()(verify)
 app.command()(drift)
 app.add_typer(policy)

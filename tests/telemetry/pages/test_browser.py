@@ -7,6 +7,8 @@ import pytest
 
 from gradgate.telemetry.sinks.mlflow_links import read_run
 
+pytestmark = pytest.mark.half("first")  # it asks MLflow and nothing of the stack
+
 
 @pytest.fixture
 def picture(browser):

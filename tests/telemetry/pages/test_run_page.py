@@ -8,6 +8,8 @@ import pytest
 from gradgate.telemetry.sinks.mlflow_links import read_run
 from gradgate.telemetry.sinks.mlflow_view import TAG, ship_view
 
+pytestmark = pytest.mark.half("first")  # it asks MLflow and nothing of the stack
+
 
 @pytest.fixture(scope="module")
 def run(client, story):

@@ -168,9 +168,10 @@ def _send_steps(
 
 def _send_verdict(store: Store, run_id: str, folder: Path) -> None:
     verdict = _read_verdict(folder)
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.rglob("*")):
         if path.suffix in _SHOWN and path.name not in {TRACKING, RUN}:
-            store.client.log_artifact(run_id, str(path), "gradgate")
+            place = PurePosixPath("gradgate", path.relative_to(folder).parent)
+            store.client.log_artifact(run_id, str(path), str(place))
     now = milliseconds(verdict.as_of)
     store.points(run_id, _one_point_each(verdict_summary(verdict), now))
     # The tags come last: who finds a run by its decision finds its reports too.
