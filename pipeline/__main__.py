@@ -1,16 +1,17 @@
 """`python -m pipeline`: the ready-made pipeline, for people."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gradgate.cli.ui import show
 from gradgate.gate.policy_error import PolicyError
 from pipeline.configs import ConfigError, available
 from pipeline.data import DataError
 from pipeline.demo import demo, show_runs
 from pipeline.run import WORKSPACE
-from pipeline.ui import ui
 from pipeline.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -54,13 +55,10 @@ def ui_command(
     workspace: _Workspace = WORKSPACE,
     port: Annotated[int, typer.Option(help="On the loopback interface.")] = 5000,
 ) -> None:
-    """Open MLflow's pages on the workspace."""
-    try:
-        status = ui(Workspace(workspace.resolve()).mlflow, port)
-    except FileNotFoundError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(USAGE) from error
-    raise typer.Exit(status)
+    """Open MLflow's pages on the workspace, or say those of the server that was told of it."""
+    is_elsewhere = bool(os.environ.get("MLFLOW_TRACKING_URI"))
+    folder = None if is_elsewhere else Workspace(workspace.resolve()).mlflow
+    raise typer.Exit(show(folder, port))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradgate.contracts import Finding
+from gradgate.telemetry.sinks.mlflow_links import read_run
 from gradgate.telemetry.sinks.mlflow_outbox import Outbox
 from gradgate.telemetry.sinks.progress import listening
 from pipeline.chatter import chatter_to
@@ -117,11 +118,17 @@ def _summary(console: Console, results: Sequence[RunResult], seconds: float) -> 
     console.print(
         f"\nWhy was [bold]{shown.config}[/bold] not pushed? The report, and everything in MLflow:\n"
         f"   [bold]{_opener()} {_short(shown.report_path)}[/bold]\n"
-        f"   [bold]make ui[/bold]\n",
+        f"   [bold]make ui[/bold]{_link(shown)}\n",
         highlight=False,
         soft_wrap=True,
     )
     console.print(Text(f"{seconds:.0f} s in all.", style="dim"))
+
+
+def _link(result: RunResult) -> str:
+    """Where the run's page is; empty while nobody knows it, as when the server was away."""
+    run = read_run(result.record)
+    return "" if run is None else f", and this run's page: {run.link}"
 
 
 def summary_table(results: Sequence[RunResult]) -> Table:

@@ -51,9 +51,13 @@ def pytest_addoption(parser):
     parser.addoption(
         "--half",
         choices=("first", "second"),
-        help="of tests that train, with 4 cases or more, only every other case: for two stacks that"
-        " share the work",
+        help="every other case of what trains or judges in many ways, and one half of the tests"
+        " that are marked `half`: for two stacks that share the work",
     )
+
+
+# Where a test has many cases that differ in little: each stack takes half of them.
+_SHARED = {"training", "gradients", "gate", "faults", "mutants", "diagnosis"}
 
 
 def pytest_collection_modifyitems(config, items):
@@ -61,12 +65,16 @@ def pytest_collection_modifyitems(config, items):
     half = config.getoption("--half")
     if half is None:
         return
-    cases = defaultdict(list)
+    cases, out = defaultdict(list), set()
     for item in items:
-        if {"training", "gradients"} & set(item.path.parts):
+        mark = item.get_closest_marker("half")
+        if mark is not None and mark.args != (half,):
+            out.add(item)
+        elif mark is None and _SHARED & set(item.path.parts):
             cases[item.path, item.originalname].append(item)
     start = ("second", "first").index(half)
-    out = {item for of_test in cases.values() if len(of_test) >= 4 for item in of_test[start::2]}
+    for of_test in cases.values():
+        out |= set(of_test[start::2] if len(of_test) >= 2 else ())
     config.hook.pytest_deselected(items=[item for item in items if item in out])
     items[:] = [item for item in items if item not in out]
 

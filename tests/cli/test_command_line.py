@@ -83,6 +83,10 @@ def place(tmp_path):
     (tmp_path / "warns.yaml").write_text(WARNING)
     (tmp_path / "wrong.yaml").write_text("rules: [")
     (tmp_path / "making.py").write_text("pipeline = 1\n")
+    (tmp_path / "serving" / ".gradgate").mkdir(parents=True)
+    (tmp_path / "serving" / ".gradgate" / "pushes.jsonl").write_text(
+        '{"pushed": true, "version": 7, "model_digest": "sha256:0"}\n'
+    )
     return tmp_path
 
 
@@ -100,6 +104,8 @@ PRODUCED = {
         "explain nothing",
         "policy test nothing",
         "replay nothing",
+        "drift --serving nothing",
+        "ui nothing",
     ],
     Exit.BAD_POLICY: [
         "check runs/healthy/record --policy wrong.yaml",
@@ -109,6 +115,7 @@ PRODUCED = {
         "replay runs --policy wrong.yaml",
     ],
     Exit.NOT_VERIFIED: ["verify --model runs --verdict nothing"],
+    Exit.DRIFTED: ["drift --serving serving"],
 }
 
 

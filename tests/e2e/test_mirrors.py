@@ -89,3 +89,4 @@ def test_tensorboard_finds_scalars_in_the_model_run(silent_nan):
     tags = events.Tags()["tensors"]
     assert "gradgate/global_norm" in tags
     assert "gradient_norm/dense_1/kernel" in tags
+    assert "custom_scalars__config__" in tags

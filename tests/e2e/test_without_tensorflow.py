@@ -39,9 +39,10 @@ def test_there_is_no_tensorflow_tfx_or_mlflow_in_that_environment(base_python):
 @pytest.mark.parametrize(
     ("config", "status"), [("sound", 0), ("silent_nan", 10), ("saturated", 10)]
 )
-def test_the_decision_and_its_evidence_are_the_same(check, request, config, status):
+def test_the_decision_and_its_evidence_are_the_same(check, request, workspace, config, status):
     result, _ = request.getfixturevalue(config)
-    done = check(result.record, "--model", result.model, "--format", "json")
+    place = "--baselines", workspace.baselines, "--as-of", result.verdict.as_of
+    done = check(result.record, "--model", result.model, *place, "--format", "json")
     assert done.returncode == status, done.stderr
     verdict = json.loads(done.stdout)
     there = result.verdict.document()

@@ -26,7 +26,13 @@ def heavy_after(statement):
 
 @pytest.mark.parametrize(
     "module",
-    ["gradgate.gate", "gradgate.gate.render", "gradgate.gate.schemas", "gradgate.diagnosis"],
+    [
+        "gradgate.gate",
+        "gradgate.gate.render",
+        "gradgate.gate.plots",
+        "gradgate.gate.schemas",
+        "gradgate.diagnosis",
+    ],
 )
 def test_importing_it_pulls_in_nothing_heavy(module):
     assert heavy_after(f"import {module}") == []

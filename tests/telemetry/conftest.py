@@ -137,14 +137,18 @@ def take():
     return take
 
 
-@pytest.fixture
-def card():
+def make_card():
     paths = ["m/dense/kernel", "m/dense/bias", "m/head/kernel"]
     variables = tuple(
         VariableCard(path=path, layer=path.split("/")[1], shape=(2, 3), dtype="float32")
         for path in paths
     )
     return ModelCard(model_name="m", variables=variables, optimizer="Adam")
+
+
+@pytest.fixture
+def card():
+    return make_card()
 
 
 @pytest.fixture

@@ -29,10 +29,13 @@ def test_a_sound_model_is_blessed_as_the_evaluator_blesses(sound, gate):
 
 def test_the_verdict_comes_with_its_reports_and_its_policy(sound, gate, policy):
     verdict, _, artifact = gate(sound.model, sound.health)
-    assert files(artifact) == ["policy.yaml", "report.html", "report.md", "verdict.json"]
+    assert files(artifact) == ["plots", "policy.yaml", "report.html", "report.md", "verdict.json"]
     assert (Path(artifact.uri) / "policy.yaml").read_text() == policy
     assert verdict.headline in (Path(artifact.uri) / "report.html").read_text()
     assert artifact.get_string_custom_property("decision") == "ok"
+    drawn = sorted(path.stem for path in Path(artifact.uri, "plots").iterdir())
+    assert drawn == ["global-norm", "gradient-flow", "loss", "update-ratio"]
+    assert "Gradient flow" in (Path(artifact.uri) / "report.html").read_text()
 
 
 def test_a_sick_model_is_not_blessed_and_the_first_step_is_named(train, gate):

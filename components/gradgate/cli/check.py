@@ -20,7 +20,8 @@ from gradgate.contracts.times import instant
 from gradgate.gate import check_model, judge
 from gradgate.gate.answers import are_wanted
 from gradgate.gate.integrity.model import ModelCheck
-from gradgate.gate.render import FORMATS
+from gradgate.gate.plots import draw_pictures
+from gradgate.gate.render import FORMATS, render_html
 from gradgate.gate.render.clean import clean_text
 from gradgate.gate.verdicts import also_warned
 from gradgate.telemetry.durable import write_durably
@@ -152,9 +153,13 @@ def check(
             baselines=earlier,
             engine=reads_by,
         )
-    if found.is_copy:
-        verdict = also_warned(verdict, MIRROR, MIRROR_MESSAGE)
-    _write(verdict, output_format, out)
+        if found.is_copy:
+            verdict = also_warned(verdict, MIRROR, MIRROR_MESSAGE)
+        if output_format is Format.html:  # while the record lies there
+            text = render_html(verdict, draw_pictures(found.evidence, verdict))
+        else:
+            text = FORMATS[output_format.value](verdict)
+    _write(verdict, text, out)
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
 
 
@@ -190,8 +195,7 @@ def _opened(
     return record_of_run(run_id, tracking_uri, seconds=timeout)
 
 
-def _write(verdict: Verdict, output_format: Format, out: Path | None) -> None:
-    text = FORMATS[output_format.value](verdict)
+def _write(verdict: Verdict, text: str, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=not text.endswith("\n"))
     else:

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     CANNOT_JUDGE = 12
     BAD_POLICY = 13
     NOT_VERIFIED = 14
+    DRIFTED = 15
 
 
 def exit_status(verdict: Verdict, *, fail_on_warn: bool = False) -> Exit:

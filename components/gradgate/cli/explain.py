@@ -13,6 +13,7 @@ from gradgate.gate.read_verdict import VERDICT, VerdictError, read_verdict
 from gradgate.gate.render import explain as explain_verdict
 from gradgate.gate.render import render
 from gradgate.gate.render.clean import clean_text
+from gradgate.telemetry.sinks.mlflow_links import read_run
 
 
 def explain(
@@ -59,6 +60,10 @@ def explain(
         typer.echo(explain_verdict(document, rule, places_of(document, file)), nl=False)
     except ValueError as error:
         refuse(f"cannot explain: {error}", Exit.USAGE)
+    run = read_run(file if file.is_dir() else file.parent)
+    if run is not None:
+        needs = f" (after gradgate ui {run.folder})" if run.needs_ui else ""
+        typer.echo(f"\nin MLflow{needs}: {run.link}")
 
 
 def _file(place: Path) -> Path:

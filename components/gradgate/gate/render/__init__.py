@@ -10,7 +10,7 @@ from typing import Final
 from gradgate.contracts import Verdict
 from gradgate.gate.render.document import render_json
 from gradgate.gate.render.explain import explain as explain
-from gradgate.gate.render.html import render_html
+from gradgate.gate.render.html import render_html as render_html
 from gradgate.gate.render.junit import render_junit
 from gradgate.gate.render.markdown import render_markdown
 from gradgate.gate.render.sarif import render_sarif

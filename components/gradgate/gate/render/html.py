@@ -5,6 +5,7 @@ layer, and what to change; then it shows all the evidence.
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -13,12 +14,18 @@ import markupsafe
 from gradgate.contracts import Verdict
 from gradgate.gate.render import sparkline, view
 from gradgate.gate.render.clean import clean
+from gradgate.gate.render.picture import Picture, plots_style
 
 _FOLDER = Path(__file__).parent
 
 
-def render_html(verdict: Verdict) -> str:
-    """Returns the report as one HTML document; every text in it is escaped."""
+def render_html(verdict: Verdict, pictures: Sequence[Picture] = ()) -> str:
+    """Returns the report as one HTML document; every text in it is escaped.
+
+    Args:
+        verdict: What it is about.
+        pictures: Drawn from the record of the same training.
+    """
     shown = clean(verdict)
     return _template().render(
         verdict=shown,
@@ -31,6 +38,11 @@ def render_html(verdict: Verdict) -> str:
         width=sparkline.WIDTH,
         height=sparkline.HEIGHT,
         view=view,
+        pictures=[
+            (picture.is_wide, markupsafe.Markup(picture.inline()))  # noqa: S704 - escaped by Sheet
+            for picture in pictures
+        ],
+        plots_style=markupsafe.Markup(plots_style()),  # noqa: S704 - a file of ours
     )
 
 

@@ -19,14 +19,18 @@ from gradgate.contracts import Manifest, ModelCard, Tracking
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.sinks.mlflow_outbox import Job, Outbox
 from gradgate.telemetry.sinks.mlflow_place import Place, read_place, write_place
+from gradgate.telemetry.sinks.mlflow_process import this_process
+from gradgate.telemetry.sinks.mlflow_secrets import scrub
 
-_SENDER = "gradgate.telemetry.sinks.mlflow_send"
-# Few tries and short ones a call: we have our own patience, MLflow's is 4 minutes.
+SENDER = "gradgate.telemetry.sinks.mlflow_send"
+# Few tries and short ones a call, for those who wait for an answer: MLflow's own take 4 minutes.
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; doubled when a server is slow
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+_LOOK_SECONDS = 30.0
+_LOG_BYTES = 2_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -40,10 +44,12 @@ class MlflowSink:
     """
 
     def __init__(self, tracking: Tracking, record: Path, folder: Path) -> None:
-        self._tracking = tracking
+        self._tracking = tracking.model_copy(update={"run_name": scrub(tracking.run_name)})
         self._record = record.absolute()
         self._folder = (Path(tracking.folder) if tracking.folder else folder).absolute()
         self._place: Place | None = None
+        self._planned_steps: int | None = None
+        self._next_look = self._look_seconds = _LOOK_SECONDS
 
     def begin(self, card: ModelCard, *, training_uid: str, planned_steps: int | None) -> None:
         """Asks for the run; its parameters come from the record's model card."""
@@ -54,16 +60,28 @@ class MlflowSink:
             started_ms=round(time.time() * 1000),
         )
         write_place(self._record, self._place)
-        more = {"record": str(self._record), "planned_steps": planned_steps, "pid": os.getpid()}
+        self._planned_steps = planned_steps
+        more = {"pid": os.getpid(), "process": this_process()} | self._record_fields()
         _tell(self._folder, _job("begin", self._place, **more), is_last=False)
+        self._next_look = time.monotonic() + self._look_seconds
 
     def write(self, batch: StepBatch) -> None:
-        """Nothing: the sender reads the record."""
+        """Sees to it, now and then, that there is a sender: that one reads the record."""
+        if time.monotonic() < self._next_look:
+            return
+        if not Outbox(self._folder).is_being_sent():
+            start_sender(self._folder)
+            self._look_seconds *= 2  # one that cannot live is not started for ever
+        self._next_look = time.monotonic() + self._look_seconds
 
     def end(self, manifest: Manifest) -> None:
         """Hands over the record, and waits for it to be sent as long as the settings allow."""
         if self._place is not None:
-            _tell(self._folder, _job("training", self._place, record=str(self._record)))
+            more = {"status": None if manifest is None else manifest.status}
+            _tell(self._folder, _job("training", self._place, **more, **self._record_fields()))
+
+    def _record_fields(self) -> dict[str, object]:
+        return {"record": str(self._record), "planned_steps": self._planned_steps}
 
 
 def publish_verdict(record: Path, verdict: Path) -> None:
@@ -91,7 +109,7 @@ def publish_push(verdict: Path, destination: str, version: str) -> None:
     with _mirroring("the push"):
         place = read_place(verdict)
         if place is not None:
-            more = {"verdict": str(verdict.absolute()), "destination": destination}
+            more = {"verdict": str(verdict.absolute()), "destination": scrub(destination)}
             _tell(Path(place.folder), _job("push", place, version=version, **more))
 
 
@@ -126,7 +144,7 @@ def _tell(folder: Path, job: Job, *, is_last: bool = True) -> None:
     if wait and not outbox.wait_until_empty(wait):
         _log.warning(
             "mlflow: %d messages are not sent after %.0f s; they stay in %s and go out with the"
-            " next ones. Why: %s",
+            " next ones, or by gradgate sync. Why: %s",
             len(outbox.paths()),
             wait,
             folder / "outbox",
@@ -136,22 +154,32 @@ def _tell(folder: Path, job: Job, *, is_last: bool = True) -> None:
 
 def start_sender(folder: Path) -> "subprocess.Popen[bytes]":
     """Starts a sender; where one is at work already, it waits for its turn and finds nothing."""
-    root = str(Path(gradgate.__file__).absolute().parent.parent)
-    environment = {
-        **PATIENCE,
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
-    }
-    with log_file(folder).open("ab") as log:
+    log_path = log_file(folder)
+    if log_path.exists() and log_path.stat().st_size > _LOG_BYTES:
+        log_path.replace(log_path.with_suffix(".log.1"))
+    with log_path.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own module, and a path that is only read
-            [sys.executable, "-m", _SENDER, str(folder.absolute())],
+            [sys.executable, "-m", SENDER, str(folder.absolute())],
             cwd=folder,  # MLflow leaves an `mlruns` wherever it stands
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
+            env=sender_environment(),
             start_new_session=True,  # an interrupt of the training must not cut off its last upload
         )
+
+
+def sender_environment() -> dict[str, str]:
+    """Returns what a process that sends runs with."""
+    root = str(Path(gradgate.__file__).absolute().parent.parent)
+    return {
+        **PATIENCE,
+        **os.environ,
+        # The sender has its own patience. MLflow's would make a second run when the answer to
+        # the making of the first one is lost, and sleep where a pipeline could go on.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
 
 
 def log_file(folder: Path) -> Path:

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from gradgate.telemetry.sinks.mlflow_jobs import RECORD_FOLDER, RECORD_URI, is_passing
+from gradgate.telemetry.sinks.mlflow_errors import remedy
+from gradgate.telemetry.sinks.mlflow_jobs import RECORD_FOLDER, RECORD_URI
 from gradgate.telemetry.sinks.mlflow_store import RUN_KEY
 from gradgate.telemetry.writer import MANIFEST
 
@@ -110,7 +111,7 @@ class _Search:
             except RunError as problem:
                 return problem
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing was found
-                if not is_passing(error):
+                if not _may_pass(error):
                     return RunError("S-MLFLOW", f"{self._uri}: {_first_line(error)}")
                 self._last_error = error
             if time.monotonic() + wait >= until:
@@ -170,3 +171,9 @@ class _Search:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it is worth a wait; a server that refuses us will do so again."""
+    is_refused = isinstance(error, MlflowException) and error.get_http_status_code() in {401, 403}
+    return remedy(error) != "never" and not is_refused

@@ -1,33 +1,47 @@
 """What the sender does for each kind of job. Every one may be done twice with one result."""
 
-from datetime import datetime
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from mlflow.exceptions import MlflowException
-from requests.exceptions import RequestException
-
-from gradgate.contracts import Verdict
-from gradgate.telemetry.reader import open_record
+from gradgate.contracts import ModelCard, Verdict
+from gradgate.telemetry.reader import Record, RecordError, open_record
+from gradgate.telemetry.sinks.mlflow_artifact import ARTIFACT, SeriesFile
+from gradgate.telemetry.sinks.mlflow_budget import share_out
+from gradgate.telemetry.sinks.mlflow_errors import reason, remedy
+from gradgate.telemetry.sinks.mlflow_extremes import Point
+from gradgate.telemetry.sinks.mlflow_inputs import dataset_inputs
+from gradgate.telemetry.sinks.mlflow_links import RUN, MlflowRun, without_user, write_run
 from gradgate.telemetry.sinks.mlflow_outbox import Job
-from gradgate.telemetry.sinks.mlflow_page import note, push_tags, training_params, verdict_tags
+from gradgate.telemetry.sinks.mlflow_page import note, push_tags, verdict_tags
+from gradgate.telemetry.sinks.mlflow_params import data_params, training_params
 from gradgate.telemetry.sinks.mlflow_place import TRACKING
 from gradgate.telemetry.sinks.mlflow_registry import register
-from gradgate.telemetry.sinks.mlflow_series import series
-from gradgate.telemetry.sinks.mlflow_store import Store, open_store
+from gradgate.telemetry.sinks.mlflow_series import final_series
+from gradgate.telemetry.sinks.mlflow_store import Store, milliseconds, open_store
+from gradgate.telemetry.sinks.mlflow_summary import record_summary, verdict_summary
+from gradgate.telemetry.sinks.mlflow_view import ship_view
 from gradgate.telemetry.writer import CARD, MANIFEST, SUMMARY
 
 _STATUS = {"completed": "FINISHED", "stopped": "FAILED", "failed": "FAILED"}
 RECORD_URI = "gradgate.record_uri"
 RECORD_FOLDER = "gradgate/record"
 _MOST_BYTES = 64 << 20
-_RECORD = "gradgate.record"
-_PASSING = {0, 408, 429, 500, 502, 503, 504}
+_RECORD, _SERIES = "gradgate.record", "gradgate.series"
+_SHOWN = {".html", ".json", ".md", ".png", ".svg", ".yaml"}
 
 
-def send(job: Job, folder: Path) -> None:
-    """Sends one job to the run of its training, which is made if it is missing."""
-    store, run_id = _open(job, folder)
+def send(job: Job, folder: Path, sent: Collection[Point] = ()) -> None:
+    """Sends one job to the run of its training, which is made if it is missing.
+
+    Args:
+        job: What is to be told.
+        folder: Of the outbox, and of the embedded store.
+        sent: Points that are in MLflow already.
+    """
+    store, run_id = open_run(job, folder)
     if job.what == "begin":
+        ship_view(store.client, store.client.get_run(run_id).info.experiment_id)
         if store.reopen(run_id):
             store.tags(run_id, {_RECORD: "unfinished: the training goes on after it was killed"})
         store.tags(run_id, {RECORD_URI: job.record or ""})
@@ -35,7 +49,7 @@ def send(job: Job, folder: Path) -> None:
     elif job.what == "training":
         store.tags(run_id, {RECORD_URI: job.record or ""})
         _send_params(store, run_id, job)
-        _send_record(store, run_id, job)
+        _send_record(store, run_id, job, sent)
     elif job.what == "verdict":
         _send_verdict(store, run_id, Path(job.verdict or ""))
     else:
@@ -44,22 +58,32 @@ def send(job: Job, folder: Path) -> None:
 
 def finish_killed(job: Job, folder: Path) -> None:
     """Marks the run of a training that is gone without having finished its record."""
-    store, run_id = _open(job, folder)
+    store, run_id = open_run(job, folder)
     store.tags(run_id, {_RECORD: "unfinished: the training was killed"})
     store.client.set_terminated(run_id, "KILLED")
 
 
-def is_passing(error: Exception) -> bool:
-    """Whether trying again later can help: the server is away, slow or overloaded."""
-    if isinstance(error, MlflowException):
-        return error.get_http_status_code() in _PASSING
-    return isinstance(error, (RequestException, ConnectionError, TimeoutError))
+def send_system(
+    job: Job, folder: Path, number: int, at_ms: int, values: Mapping[str, float]
+) -> None:
+    """Sends one sample of what the training takes of its machine."""
+    store, run_id = open_run(job, folder)
+    store.points(run_id, ((key, number, at_ms, value) for key, value in values.items()))
 
 
-def _open(job: Job, folder: Path) -> tuple[Store, str]:
+def open_run(job: Job, folder: Path) -> tuple[Store, str]:
+    """Returns the store of a job and the id of its training's run, which is made if missing."""
     store = open_store(job.tracking, folder)
     experiment = store.experiment(job.tracking.experiment)
     run_id = store.run(experiment, job.training_uid, job.tracking.run_name, job.started_ms)
+    run = MlflowRun(
+        uri=None if store.is_embedded else without_user(store.client.tracking_uri),
+        folder=str(folder.absolute()),
+        experiment_id=store.client.get_run(run_id).info.experiment_id,
+        run_id=run_id,
+    )
+    for directory in filter(None, [job.record, job.verdict]):
+        write_run(Path(directory), run)
     return store, run_id
 
 
@@ -69,31 +93,30 @@ def _send_params(store: Store, run_id: str, job: Job) -> None:
         store.params(run_id, training_params(card.read_bytes(), job.planned_steps))
 
 
-def _send_record(store: Store, run_id: str, job: Job) -> None:
+def _send_record(store: Store, run_id: str, job: Job, sent: Collection[Point]) -> None:
     folder = Path(job.record or "")
-    record = open_record(folder)
+    try:
+        record = open_record(folder)
+        if record.card is not None:
+            _send_steps(store, run_id, job, record, record.card, sent)
+    except RecordError as error:
+        # Nothing more will come, and a run must not seem to go on for ever.
+        store.tags(run_id, {_RECORD: f"cannot be sent: {error.message}"})
+        store.client.set_terminated(run_id, _STATUS[job.status or "failed"])
+        raise
     manifest = record.manifest
-    if record.card is not None:
-        points = series(
-            record.card,
-            record.batches(),
-            total=manifest.observed_steps,
-            most_points=job.tracking.series_points,
-            layers=job.tracking.layers,
-        )
-        start = _milliseconds(manifest.started_at)
-        store.points(
-            run_id,
-            ((p.key, p.step, start + round(p.seconds * 1000), p.value) for p in points),
-        )
     for path in _record_files(folder):
         place = PurePosixPath(RECORD_FOLDER, path.relative_to(folder).parent)
         store.client.log_artifact(run_id, str(path), str(place))
+    end = milliseconds(manifest.finished_at)
+    store.params(run_id, data_params(manifest))
+    store.client.log_inputs(run_id, dataset_inputs(manifest, str(folder)))
+    if record.summary is not None:
+        store.points(run_id, _one_point_each(record_summary(manifest, record.summary), end))
     if manifest.resumes:
         store.tags(
             run_id, {_RECORD: f"finished; the training was resumed {len(manifest.resumes)}x"}
         )
-    end = _milliseconds(manifest.finished_at)
     store.client.set_terminated(run_id, _STATUS[manifest.status], end_time=end)
 
 
@@ -104,17 +127,53 @@ def _record_files(folder: Path) -> list[Path]:
     """
     manifest = folder / MANIFEST
     inner = sorted(path for path in folder.rglob("*") if path.is_file() and path != manifest)
-    inner = [path for path in inner if path.name != TRACKING]
+    inner = [path for path in inner if path.name not in {TRACKING, RUN}]
     if sum(path.stat().st_size for path in inner) > _MOST_BYTES:
         inner = [path for path in (folder / SUMMARY, folder / CARD) if path.exists()]
     return [*inner, manifest]
 
 
+def _send_steps(
+    store: Store,
+    run_id: str,
+    job: Job,
+    record: Record,
+    card: ModelCard,
+    sent: Collection[Point],
+) -> None:
+    """Sends the points that are not there yet, and every step as a file, unless it is too large."""
+    manifest, tracking = record.manifest, job.tracking
+    steps = manifest.parts[-1].last_step + 1 if manifest.parts else 0
+    series, points = final_series(card, tracking, job.planned_steps, steps), set[Point]()
+    with tempfile.TemporaryDirectory() as scratch:
+        file = SeriesFile(Path(scratch), round(tracking.artifact_megabytes * 1e6))
+        for batch in record.batches():
+            points.update(series.add(batch))
+            file.add(batch)
+        points.update(series.close())
+        start = milliseconds(manifest.started_at)
+        store.points(run_id, (point.at(start) for point in sorted(points.difference(sent))))
+        path, where = file.close(), f"its {ARTIFACT} is larger than artifact_megabytes"
+        if path is not None:
+            try:
+                store.client.log_artifact(run_id, str(path), RECORD_FOLDER)
+            except Exception as error:
+                if remedy(error) != "never":
+                    raise
+                where = f"the server refuses its {ARTIFACT}: {reason(error)}"
+            else:
+                where = f"every step: gradgate/record/{ARTIFACT}"
+    store.tags(run_id, {_SERIES: f"{share_out(card, tracking)}; {where}"})
+
+
 def _send_verdict(store: Store, run_id: str, folder: Path) -> None:
     verdict = _read_verdict(folder)
-    for path in sorted(folder.iterdir()):
-        if path.suffix in {".json", ".html", ".md", ".yaml"} and path.name != TRACKING:
-            store.client.log_artifact(run_id, str(path), "gradgate")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _SHOWN and path.name not in {TRACKING, RUN}:
+            place = PurePosixPath("gradgate", path.relative_to(folder).parent)
+            store.client.log_artifact(run_id, str(path), str(place))
+    now = milliseconds(verdict.as_of)
+    store.points(run_id, _one_point_each(verdict_summary(verdict), now))
     # The tags come last: who finds a run by its decision finds its reports too.
     store.tags(run_id, verdict_tags(verdict) | {"mlflow.note.content": note(verdict)})
 
@@ -125,13 +184,13 @@ def _send_push(store: Store, run_id: str, job: Job) -> None:
     store.tags(run_id, push_tags(destination, version))
     if job.tracking.registered_model:
         name = job.tracking.registered_model
-        register(store.client, name, run_id, verdict, destination, version)
+        move = register(store.client, name, run_id, verdict, destination, version)
+        store.tags(run_id, {"gradgate.alias": move.message})
+
+
+def _one_point_each(numbers: dict[str, float], at: int) -> Iterator[tuple[str, int, int, float]]:
+    return ((key, 0, at, value) for key, value in numbers.items())
 
 
 def _read_verdict(folder: Path) -> Verdict:
     return Verdict.model_validate_json((folder / "verdict.json").read_bytes())
-
-
-def _milliseconds(text: str) -> int:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return round(moment.timestamp() * 1000)

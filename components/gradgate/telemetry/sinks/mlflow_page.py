@@ -1,32 +1,10 @@
-"""What a run's page says: parameters, tags, and the description with the verdict on top."""
+"""What a run's page says: the tags, and the description with the verdict on top."""
 
-from gradgate.contracts import Finding, ModelCard, Verdict
+from gradgate.contracts import Finding, Verdict
+from gradgate.contracts.verdict import Offence
 
 _WORD = {"ok": "BLESSED", "warn": "BLESSED, with warnings", "block": "BLOCKED"}
 _ROWS = 12
-
-
-def training_params(card_json: bytes, planned_steps: int | None) -> dict[str, object]:
-    """Returns the run's parameters: what was trained and how it was guarded."""
-    card = ModelCard.model_validate_json(card_json)
-    params: dict[str, object] = {
-        "guard.clip": ", ".join(_clip(clip) for clip in card.clips) or "none",
-        "guard.on_nonfinite": card.on_nonfinite,
-        "guard.statistics_every": card.statistics_every,
-        "model.name": card.model_name,
-        "model.parameters": sum(variable.parameters for variable in card.variables),
-        "model.trainable_variables": len(card.variables),
-        "model.loss": card.loss,
-        "optimizer.name": card.optimizer,
-        "run.planned_steps": planned_steps,
-        "run.precision": card.precision,
-        "run.seed": card.seed,
-    }
-    for key, value in card.optimizer_config.items():
-        if isinstance(value, (int, float, str)) and key != "name":
-            params[f"optimizer.{key}"] = value
-    params.update({f"version.{name}": version for name, version in card.versions.items()})
-    return {key: value for key, value in params.items() if value is not None}
 
 
 def verdict_tags(verdict: Verdict) -> dict[str, str]:
@@ -41,15 +19,20 @@ def verdict_tags(verdict: Verdict) -> dict[str, str]:
         "gradgate.blessed": str(verdict.blessed).lower(),
         "gradgate.headline": verdict.headline,
         "gradgate.verdict_id": verdict.verdict_id,
-        "gradgate.blocked_rules": ", ".join(blocked)[:500],
-        "gradgate.first_offence": _first_offence(verdict),
-    }
+        "gradgate.blocked_rules": ", ".join(blocked)[:500] or "none",
+    } | _offence_tags(verdict)
     if verdict.subject.model_digest:
         tags["gradgate.model_digest"] = verdict.subject.model_digest
     if verdict.inputs.policy:
         policy = verdict.inputs.policy
         tags["gradgate.policy"] = f"{policy.id}@{policy.revision}"
         tags["gradgate.policy_sha256"] = policy.sha256
+    if getattr(verdict, "bootstrap", False):
+        tags["gradgate.bootstrap"] = "true"
+    if baselines := getattr(verdict.inputs, "baselines", ()):
+        tags["gradgate.baselines"] = ", ".join(one.verdict_id for one in baselines)
+    if verdict.inputs.record_digest:
+        tags["gradgate.record_digest"] = verdict.inputs.record_digest
     return tags
 
 
@@ -61,10 +44,14 @@ def push_tags(destination: str, version: str) -> dict[str, str]:
 def note(verdict: Verdict) -> str:
     """Returns the description: the decision and its reason first, since the page cuts it there."""
     reason = verdict.headline.partition(" ")[2]  # after the decision, which the heading says
-    lines = [f"## {_headline_word(verdict)}", "", _escape(reason), ""]
-    first = next((finding for finding in verdict.findings if finding.level == "block"), None)
+    story = [_escape(reason)]
+    first = _first(verdict)
+    if first is not None and first.first_offence is not None:
+        story.append(f"**First offence:** {_where(first.id, first.first_offence)}")
     if first is not None and first.prescription:
-        lines += [f"**What to change:** {_escape(first.prescription)}", ""]
+        story.append(f"**What to change:** {_escape(first.prescription)}")
+    # One paragraph of several lines: the page shows a hand's breadth before "Show more".
+    lines = [f"## {_headline_word(verdict)}", "", "  \n".join(story), ""]
     failed = [check for check in verdict.integrity if check.status == "fail"]
     lines += [f"- **{check.code}**: {_escape(check.message)}" for check in failed]
     lines += ["", "| rule | status | observed | expected |", "|---|---|---|---|"]
@@ -96,18 +83,33 @@ def _row(finding: Finding) -> str:
     return f"| {finding.id} | {mark} | {observed} | {limit} |"
 
 
-def _first_offence(verdict: Verdict) -> str:
+def _first(verdict: Verdict) -> Finding | None:
+    """The finding that decided: they are sorted, the worst first."""
+    return next((finding for finding in verdict.findings if finding.level != "ok"), None)
+
+
+def _offence_tags(verdict: Verdict) -> dict[str, str]:
+    """The first offence in one line, and apart, so that each part can be searched for."""
+    parts = {"": "none", "_rule": "none", "_step": "none", "_variable": "none"}
     for finding in verdict.findings:
         offence = finding.first_offence
         if finding.level != "ok" and offence is not None:
             step = "" if offence.step is None else f"step {offence.step}"
-            return ", ".join(filter(None, [finding.id, step, offence.variable]))
-    return "none"
+            parts[""] = ", ".join(filter(None, [finding.id, step, offence.variable]))
+            parts["_rule"] = finding.id
+            parts["_step"] = "none" if offence.step is None else str(offence.step)
+            parts["_variable"] = offence.variable or "none"
+            break
+    # All of them always: those of an earlier verdict on this training must not stay.
+    return {f"gradgate.first_offence{key}": text for key, text in parts.items()}
 
 
-def _clip(clip: dict[str, object]) -> str:
-    numbers = ", ".join(f"{key}={value}" for key, value in clip.items() if key != "name")
-    return f"{clip.get('name')}({numbers})"
+def _where(rule: str, offence: Offence) -> str:
+    epoch = "" if offence.epoch is None else f" (epoch {offence.epoch})"
+    step = "" if offence.step is None else f"step {offence.step}{epoch}"
+    variable = f"`{_escape(offence.variable)}`" if offence.variable else ""
+    where = " in ".join(filter(None, [step, variable])) or "the training as a whole"
+    return f"{where}, by rule `{rule}`"
 
 
 def _escape(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from gradgate.contracts import Tracking
 from gradgate.telemetry.sinks.mlflow_place import embedded_uri
+from gradgate.telemetry.sinks.mlflow_secrets import scrub
 
 RUN_KEY = "gradgate.training_uid"
 _BATCH = 1000
@@ -30,6 +32,7 @@ class Store:
     def __init__(self, uri: str, artifacts: str | None = None) -> None:
         self.client = MlflowClient(tracking_uri=uri)
         self._artifacts = artifacts
+        self.is_embedded = artifacts is not None
 
     def experiment(self, name: str) -> str:
         """Id of the experiment, which is made if it is missing."""
@@ -63,10 +66,18 @@ class Store:
         return str(run.info.run_id)
 
     def find_run(self, experiment: str, training_uid: str) -> str | None:
-        """Id of the run of this training, if there is one."""
+        """Id of the run of this training, if there is one.
+
+        A server that answers too late makes the run all the same, after a second one was asked
+        for. The one that was gone on with has parameters; its twins hold nothing and are deleted.
+        """
         runs = self.client.search_runs(
-            [experiment], filter_string=f"tags.`{RUN_KEY}` = '{training_uid}'", max_results=1
+            [experiment], filter_string=f"tags.`{RUN_KEY}` = '{training_uid}'", max_results=100
         )
+        runs = sorted(runs, key=lambda run: (not run.data.params, run.info.run_id))
+        for twin in runs[1:]:
+            if not twin.data.params and not twin.data.metrics:
+                self.client.delete_run(twin.info.run_id)
         return str(runs[0].info.run_id) if runs else None
 
     def reopen(self, run_id: str) -> bool:
@@ -80,7 +91,7 @@ class Store:
         """Logs parameters; one that is logged already keeps its value."""
         have = self.client.get_run(run_id).data.params
         new = [
-            Param(key, str(value)[:_PARAM_LENGTH])
+            Param(key, scrub(str(value))[:_PARAM_LENGTH])
             for key, value in sorted(params.items())
             if key not in have
         ]
@@ -89,7 +100,7 @@ class Store:
 
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Sets tags, cut to what MLflow keeps."""
-        rows = [RunTag(key, value[:_TAG_LENGTH]) for key, value in sorted(tags.items())]
+        rows = [RunTag(key, scrub(value)[:_TAG_LENGTH]) for key, value in sorted(tags.items())]
         self.client.log_batch(run_id, tags=rows, synchronous=True)
 
     def points(self, run_id: str, points: Iterable[tuple[str, int, int, float]]) -> int:
@@ -104,6 +115,12 @@ class Store:
             self.client.log_batch(run_id, metrics=rows, synchronous=True)
             sent += len(rows)
         return sent
+
+
+def milliseconds(text: str) -> int:
+    """Returns an RFC 3339 time as milliseconds since 1970."""
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round(moment.timestamp() * 1000)
 
 
 def open_store(tracking: Tracking, folder: Path) -> Store:

@@ -2,11 +2,12 @@
 
 Written with TensorBoard's own writer, so nothing here imports TensorFlow. Names put what belongs
 together into one card group: `gradgate/...` for the run, then one group a statistic, as TensorBoard
-groups by the part before the first slash.
+groups by the part before the first slash. The Custom Scalars page has the charts to look at first.
 """
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from gradgate.telemetry.batch import (
     StatisticsBatch,
     StepBatch,
 )
+from gradgate.telemetry.sinks.tensorboard_layout import CLIP_RATE, layout
 
 _RUN = ("global_norm", "clipped_norm", "clip_scale")
 _SAMPLED = {
@@ -38,6 +40,8 @@ _SAMPLED = {
 }
 _NAN_IS_ABSENT = ("update_ratio", "cosine")
 _ACTIVATIONS = ("dead_fraction", "saturated_fraction")
+_ROLLING = 100
+_FLOOR = 1e-12  # so that the logarithm of a zero gradient stays a number
 _EDGES = HISTOGRAM_LOWEST + np.arange(HISTOGRAM_BINS + 1) / HISTOGRAM_PER_DECADE
 
 
@@ -54,6 +58,8 @@ class TensorBoardSink:
         self._stride = stride
         self._start: float | None = None
         self._loss_scale_skips = 0
+        self._clipped = np.zeros(0, bool)
+        self._nonfinite = self._skipped = 0
 
     def begin(self, card: ModelCard, *, training_uid: str, planned_steps: int | None) -> None:
         """Opens the event file."""
@@ -62,6 +68,7 @@ class TensorBoardSink:
         self._used = [i for i, variable in enumerate(card.variables) if variable.has_gradient]
         self._layers = [activation.layer.split("/", 1)[-1] for activation in card.activations]
         self._loss_measured = card.loss_measured
+        self._layout = layout(card)
 
     def write(self, batch: StepBatch) -> None:
         """Writes what the strides and the sampling schedule ask for."""
@@ -74,9 +81,12 @@ class TensorBoardSink:
             log = SessionLog(status=SessionLog.START)
             begin = Event(step=int(batch.step[0]), wall_time=time.time(), session_log=log)
             self._writer.add_event(begin)
+            self._emit(int(batch.step[0]), float(batch.seconds[0]), self._layout)
         skips = batch.loss_scale_skips
         skips_total = None if skips is None else self._loss_scale_skips + np.cumsum(skips)
-        for row in np.flatnonzero(batch.step % self._stride == 0).tolist():
+        shown = np.flatnonzero(batch.step % self._stride == 0)
+        since = self._since(batch, shown)
+        for row in shown.tolist():
             summary = Summary()
             for name in _RUN:
                 _add(summary, scalar_pb(f"gradgate/{name}", getattr(batch, name)[row]))
@@ -86,6 +96,8 @@ class TensorBoardSink:
                 _add(summary, scalar_pb("gradgate/loss_scale", batch.loss_scale[row]))
             if skips_total is not None:
                 _add(summary, scalar_pb("gradgate/loss_scale_skips_total", skips_total[row]))
+            for name, counted in since.items():
+                _add(summary, scalar_pb(f"gradgate/{name}", counted[row]))
             self._emit(int(batch.step[row]), float(batch.seconds[row]), summary)
         rows = np.searchsorted(batch.step, batch.statistics.step)
         for sample, row in enumerate(rows.tolist()):
@@ -101,18 +113,41 @@ class TensorBoardSink:
         """Closes the event file."""
         self._writer.close()
 
+    def _since(self, batch: StepBatch, shown: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """What happened on the steps between two points too, by row: no step goes untold."""
+        clipped = np.concatenate([self._clipped, batch.clipped])
+        sums = np.concatenate([[0], np.cumsum(clipped)])
+        ends = np.arange(len(batch)) + len(self._clipped) + 1
+        starts = np.maximum(ends - _ROLLING, 0)
+        self._clipped = clipped[-_ROLLING:]
+        is_bad = ~np.isfinite(batch.norms).all(1)
+        if self._loss_measured:
+            is_bad |= ~np.isfinite(batch.loss)
+        nonfinite, self._nonfinite = _between(is_bad, shown, self._nonfinite)
+        skipped, self._skipped = _between(~batch.applied, shown, self._skipped)
+        return {
+            CLIP_RATE: (sums[ends] - sums[starts]) / (ends - starts),
+            "nonfinite_steps": nonfinite,
+            "skipped_steps": skipped,
+        }
+
     def _variables(
         self, batch: StepBatch, row: int, statistics: StatisticsBatch, sample: int
     ) -> Summary:
         summary = Summary()
         for i in self._used:
             name = self._names[i]
-            _add(summary, scalar_pb(f"gradient_norm/{name}", batch.norms[row, i]))
+            norm = batch.norms[row, i]
+            _add(summary, scalar_pb(f"gradient_norm/{name}", norm))
+            _add(summary, scalar_pb(f"gradient_norm_log10/{name}", _log10(norm)))
             for field, section in _SAMPLED.items():
                 values = getattr(statistics, field)
                 if values is None or (field in _NAN_IS_ABSENT and np.isnan(values[sample, i])):
                     continue
                 _add(summary, scalar_pb(f"{section}/{name}", values[sample, i]))
+                if field == "update_ratio":
+                    value = _log10(values[sample, i])
+                    _add(summary, scalar_pb(f"update_ratio_log10/{name}", value))
             if statistics.histogram is not None:
                 counts = statistics.histogram[sample, i]
                 _add(summary, _histogram(f"gradient_log10/{name}", counts))
@@ -136,6 +171,27 @@ class TensorBoardSink:
         assert self._start is not None, "set by the first steps"
         event = Event(step=step, wall_time=self._start + seconds, summary=summary)
         self._writer.add_event(event)
+
+
+def _between(
+    flags: NDArray[np.bool_], shown: NDArray[np.int64], before: int
+) -> tuple[NDArray[np.int64], int]:
+    """Counts flags since the last row that is shown, by row, and those after the last one.
+
+    Args:
+        flags: One a row.
+        shown: Rows that are shown, rising.
+        before: Flags that were counted after the last row shown of the batch before.
+    """
+    total = before + np.cumsum(flags)
+    counted = total.copy()
+    counted[shown[1:]] -= total[shown[:-1]]
+    return counted, int(total[-1] - (total[shown[-1]] if len(shown) else 0))
+
+
+def _log10(value: np.float32) -> float:
+    """The logarithm, -12 of what is smaller; NaN and inf stay what they are."""
+    return float(np.log10(np.maximum(value, _FLOOR)))
 
 
 def _add(summary: Summary, more: Summary) -> None:

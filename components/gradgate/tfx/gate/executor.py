@@ -6,6 +6,7 @@ says no, and the Pusher does not push. `Do` raises only when it cannot write.
 
 import dataclasses
 import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,10 @@ from gradgate.gate.integrity.model import check_model
 from gradgate.gate.judge import judge
 from gradgate.gate.load_policy import load_policy
 from gradgate.gate.load_waivers import load_waivers
+from gradgate.gate.plots import draw_pictures
 from gradgate.gate.policy_error import PolicyError
 from gradgate.gate.render.clean import clean_text
+from gradgate.gate.render.picture import Picture
 from gradgate.gate.verdicts import also_failed, blocked_verdict
 from gradgate.signing import VERDICT_ENVELOPE, SigningError, load_signer, sign_verdict
 from gradgate.telemetry.durable import write_durably
@@ -62,7 +65,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             OSError: If they could not be written; TFX then publishes neither.
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
-        verdict = _judge(input_dict, model, exec_properties, self._engine(exec_properties))
+        evidence = _evidence(input_dict)
+        engine = self._engine(exec_properties)
+        verdict = _judge(input_dict, evidence, model, exec_properties, engine)
         verdict, envelope = _signed(verdict, exec_properties)
         _write_verdict(
             artifact_utils.get_single_instance(output_dict["verdict"]),
@@ -70,6 +75,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             envelope,
             policy=exec_properties["policy"],
             waivers=exec_properties.get("waivers"),
+            pictures=lambda: draw_pictures(evidence, verdict),
         )
         _write_blessing(artifact_utils.get_single_instance(output_dict["blessing"]), verdict, model)
         _log.info("gradgate: %s", clean_text(verdict.headline))
@@ -92,7 +98,11 @@ evaluator_executor.Executor.register(Executor)
 
 
 def _judge(
-    inputs: _Artifacts, model: Artifact, properties: dict[str, Any], engine: Engine
+    inputs: _Artifacts,
+    evidence: Evidence | RecordProblem,
+    model: Artifact,
+    properties: dict[str, Any],
+    engine: Engine,
 ) -> Verdict:
     as_of = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     found = check_model(_serving_dir(model))
@@ -105,7 +115,6 @@ def _judge(
     if are_wanted(policy) and inputs.get("examples"):
         answers = ask_model(_serving_dir(model), example_files(inputs["examples"]))
         found = dataclasses.replace(found, answers=answers)
-    evidence = _evidence(inputs)
     return judge(
         policy,
         evidence,
@@ -176,12 +185,15 @@ def _write_verdict(
     *,
     policy: str,
     waivers: str | None,
+    pictures: Callable[[], Sequence[Picture]],
 ) -> None:
     folder = Path(artifact.uri)
     folder.mkdir(parents=True, exist_ok=True)
     if envelope is not None:
         write_durably(folder / VERDICT_ENVELOPE, envelope)
-    for name, data in report_files(verdict, policy=policy, waivers=waivers):
+    files = report_files(verdict, policy=policy, waivers=waivers, pictures=pictures)
+    for name, data in files:
+        (folder / name).parent.mkdir(exist_ok=True)
         write_durably(folder / name, data)
     artifact.set_string_custom_property("verdict_id", verdict.verdict_id)
     artifact.set_string_custom_property("decision", verdict.decision)

@@ -112,6 +112,22 @@ class ServingFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def last_push(self) -> dict[str, Any] | None:
+        """The last push that the history tells; None if it tells none.
+
+        A line that cannot be read is left out: a crash may have cut it off.
+        """
+        path = self.base / HISTORY
+        last = None
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and entry.get("pushed") is True:
+                last = entry
+        return last
+
     def sweep(self, *, now: float | None = None) -> tuple[str, ...]:
         """Removes copies that a killed push left behind a day ago or longer.
 
