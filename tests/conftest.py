@@ -3,6 +3,7 @@
 import gc
 import os
 import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -77,6 +78,46 @@ def pytest_collection_modifyitems(config, items):
         out |= set(of_test[start::2] if len(of_test) >= 2 else ())
     config.hook.pytest_deselected(items=[item for item in items if item in out])
     items[:] = [item for item in items if item not in out]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Runs `gradgate ARGS...` in this process; anything but an exit status is an error."""
+    from typer.testing import CliRunner
+
+    from gradgate.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*arguments):
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_alone():
+    """Runs a script in a process of its own, which must end well; returns what it did."""
+
+    def run(script, *arguments):
+        root = Path(__file__).resolve().parents[1]
+        done = subprocess.run(
+            [sys.executable, script, *arguments],
+            env=os.environ | {"PYTHONPATH": str(root / "components")},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
 
 
 @pytest.fixture

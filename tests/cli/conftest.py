@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from gradgate.cli import app
 from gradgate.contracts import ModelCard, VariableCard
 from gradgate.telemetry.batch import StatisticsBatch, StepBatch
 from gradgate.telemetry.writer import RecordWriter
@@ -41,22 +39,6 @@ def run_cli(tmp_path):
         )
 
     return run
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch):
-    """As `run_cli`, in this process: a tenth of a second instead of two."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}.items():
-        monkeypatch.setenv(name, value)
-
-    def call(*arguments):
-        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
-
-    return call
 
 
 @pytest.fixture

@@ -7,15 +7,12 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from gradgate.cli import app
 from gradgate.contracts import ModelCard, VariableCard
 from gradgate.gate import Evidence, RecordProblem, check_model, judge, load_policy
 from gradgate.telemetry.batch import StatisticsBatch, StepBatch
@@ -197,22 +194,6 @@ def released(tmp_path, newest_release):
     """A whole training to damage: record and model of one another, judged ok by its policy."""
     shutil.copytree(newest_release, tmp_path / "released")
     return Released(tmp_path / "released")
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch):
-    """Runs `gradgate ARGS...` in this process; anything but an exit status is an error."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}.items():
-        monkeypatch.setenv(name, value)
-
-    def call(*arguments):
-        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
-
-    return call
 
 
 class Trouble:

@@ -4,10 +4,7 @@ What is killed is a fork of `kills.py`, which imports what it needs once.
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,23 +13,14 @@ KILLS = 40  # at random moments, besides the one at each operation
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, small_policy_text, newest_release, write_record):
+def run(tmp_path_factory, small_policy_text, newest_release, write_record, run_alone):
     """Returns how often what was found in a scenario; all of them run in one process."""
     folder = tmp_path_factory.mktemp("kills")
     for name in ("record", "model"):
         shutil.copytree(newest_release / name, folder / name)
     (folder / "policy.yaml").write_text(small_policy_text)
     write_record(folder / "small")
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("kills.py")), folder],
-        env=os.environ | {"PYTHONPATH": str(root / "components")},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_alone(Path(__file__).with_name("kills.py"), folder)
     found = json.loads(done.stdout)
 
     def run(name):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from gradgate.contracts import (
     ActivationCard,
@@ -298,6 +300,30 @@ def properties():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {check.__name__: check for check in module.PROPERTIES}
+
+
+@pytest.fixture
+def dies_of(monkeypatch):
+    """Whether a property finds what is wrong with a judge that a mutation was put into."""
+
+    def dies_of(mutate, check, given_to_it, examples=3000):
+        with monkeypatch.context() as patched:
+            mutate(patched)
+
+            @settings(max_examples=examples, database=None, phases=[Phase.generate])
+            @given(data=st.data())
+            def run(data):
+                check(given_to_it, data)
+
+            try:
+                run()
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # noqa: BLE001 - an assertion, or a group of several
+                return True
+        return False
+
+    return dies_of
 
 
 @pytest.fixture(scope="session")

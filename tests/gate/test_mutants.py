@@ -8,8 +8,6 @@ import importlib
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 import gradgate.gate.asking
 import gradgate.gate.compare
@@ -148,22 +146,6 @@ def waiver_of_everything(monkeypatch):
     monkeypatch.setattr(gradgate.gate.asking.Asking, "_answer", _answer)
 
 
-def dies_of(monkeypatch, mutate, check, make, examples=3000):
-    with monkeypatch.context() as patched:
-        mutate(patched)
-
-        @settings(max_examples=examples, database=None, phases=[Phase.generate])
-        @given(data=st.data())
-        def run(data):
-            check(make, data)
-
-        try:
-            run()
-        except BaseException:  # noqa: BLE001 - an assertion, or a group of several
-            return True
-    return False
-
-
 @pytest.mark.parametrize(
     ("mutate", "kills"),
     [
@@ -180,8 +162,8 @@ def dies_of(monkeypatch, mutate, check, make, examples=3000):
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_a_property_kills_it(monkeypatch, make, mutate, kills, properties):
-    assert dies_of(monkeypatch, mutate, properties[kills], make)
+def test_a_property_kills_it(dies_of, make, mutate, kills, properties):
+    assert dies_of(mutate, properties[kills], make)
 
 
 def test_a_hand_made_case_kills_the_swapped_quantifier(monkeypatch, make, training):

@@ -4,10 +4,7 @@ The trainings that get one are processes of their own, see `terminated_trainings
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -18,19 +15,10 @@ from gradgate.training import instrument
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
+def ended(tmp_path_factory, run_alone):
     """Returns how a training ended: exit code, what it noted, and the folder of its record."""
     folder = tmp_path_factory.mktemp("terminated")
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("terminated_trainings.py")), folder],
-        env=os.environ | {"PYTHONPATH": str(root / "components")},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_alone(Path(__file__).with_name("terminated_trainings.py"), folder)
     found = json.loads(done.stdout.splitlines()[-1])
 
     def one(name):

@@ -58,6 +58,11 @@ def prescribe(symptom: Symptom, *, card: ModelCard, summary: Summary) -> str:
     return advice((symptom, card, summary))
 
 
+def _amount(symptom: Symptom, form: str, *, otherwise: str = "") -> str:
+    """The value in words; `otherwise` where there is none."""
+    return otherwise if symptom.value is None else form.format(symptom.value)
+
+
 def _nonfinite_gradient(case: _Case) -> str:
     symptom, card, _ = case
     layer = facts.layer_in_words(card, symptom.variable)
@@ -252,7 +257,7 @@ def _oscillating(case: _Case) -> str:
 def _update_ratio(case: _Case) -> str:
     symptom, card, _ = case
     where = facts.layer_in_words(card, symptom.variable)
-    ratio = f", by {symptom.value:.2g} of its norm" if symptom.value is not None else ""
+    ratio = _amount(symptom, ", by {:.2g} of its norm")
     if symptom.is_low:
         return (
             f"A step moves {where} hardly{ratio} (about 0.001 is healthy): raise the learning rate,"
@@ -274,7 +279,7 @@ def _weight_norm(case: _Case) -> str:
 
 def _loss_scale(case: _Case) -> str:
     symptom, card, _ = case
-    share = f"{symptom.value:.1%} of the steps" if symptom.value is not None else "Steps"
+    share = _amount(symptom, "{:.1%} of the steps", otherwise="Steps")
     return (
         f"{share} were left out since the scaled loss overflowed: train in mixed_bfloat16, which"
         " needs no loss scale, or lower the loss scale's first value; then"
@@ -284,7 +289,7 @@ def _loss_scale(case: _Case) -> str:
 
 def _dead_units(case: _Case) -> str:
     symptom, card, _ = case
-    share = f"{symptom.value:.0%}" if symptom.value is not None else "Many"
+    share = _amount(symptom, "{:.0%}", otherwise="Many")
     return (
         f"{share} of the units of {facts.activation_in_words(card, symptom.variable)} are 0 on all"
         " examples and learn no more: use leaky_relu or selu,"
@@ -294,7 +299,7 @@ def _dead_units(case: _Case) -> str:
 
 def _saturated_units(case: _Case) -> str:
     symptom, card, _ = case
-    share = f"{symptom.value:.0%}" if symptom.value is not None else "Many"
+    share = _amount(symptom, "{:.0%}", otherwise="Many")
     return (
         f"{share} of the outputs of {facts.activation_in_words(card, symptom.variable)} are"
         " saturated and let almost no gradient through: normalise the inputs, add batch"
@@ -305,7 +310,7 @@ def _saturated_units(case: _Case) -> str:
 def _one_layer_rules(case: _Case) -> str:
     symptom, card, _ = case
     where = facts.layer_in_words(card, symptom.variable)
-    share = f"{symptom.value:.1%}" if symptom.value is not None else "Almost all"
+    share = _amount(symptom, "{:.1%}", otherwise="Almost all")
     return (
         f"{share} of the squared global norm comes from {where}, so a clip by the global norm"
         " scales every other layer down with it: clip that variable alone (AdaGC, or AGC), and"
@@ -316,7 +321,7 @@ def _one_layer_rules(case: _Case) -> str:
 def _drifting(case: _Case) -> str:
     symptom, card, _ = case
     where = facts.activation_in_words(card, symptom.variable)
-    ratio = f" {symptom.value:.2g} times" if symptom.value is not None else ""
+    ratio = _amount(symptom, " {:.2g} times")
     return (
         f"The outputs of {where} spread{ratio} as far as at the first look: add batch or layer"
         f" normalisation, use weight decay, and {facts.lower_rate(card)}."
@@ -325,7 +330,7 @@ def _drifting(case: _Case) -> str:
 
 def _overfit(case: _Case) -> str:
     symptom, _, _ = case
-    gap = f" by {symptom.value:.0%}" if symptom.value is not None else ""
+    gap = _amount(symptom, " by {:.0%}")
     return (
         f"The validation loss lies above the training loss{gap}: stop earlier, add data or"
         " augmentation, dropout or weight decay, or make the model smaller. If it lies below, see"

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -356,22 +356,6 @@ def absent_passes(monkeypatch):
     monkeypatch.setattr(gradgate.gate.asking, "without_baseline", without)
 
 
-def dies_of(monkeypatch, mutate, check, before, examples=3000):
-    with monkeypatch.context() as patched:
-        mutate(patched)
-
-        @settings(max_examples=examples, database=None, phases=[Phase.generate])
-        @given(data=st.data())
-        def run(data):
-            check(before, data)
-
-        try:
-            run()
-        except BaseException:  # noqa: BLE001 - an assertion, or a group of several
-            return True
-    return False
-
-
 @pytest.mark.parametrize(
     ("mutate", "check"),
     [
@@ -384,8 +368,8 @@ def dies_of(monkeypatch, mutate, check, before, examples=3000):
     ],
     ids=lambda value: value.__name__,
 )
-def test_a_property_kills_it(monkeypatch, before, mutate, check):
-    assert dies_of(monkeypatch, mutate, check, before)
+def test_a_property_kills_it(dies_of, before, mutate, check):
+    assert dies_of(mutate, check, before)
 
 
 def test_baselines_are_a_value():

@@ -270,7 +270,7 @@ class Browser:
         self._socket.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A browser; skips, and says why, where there is none."""
     pytest.importorskip("websocket", reason="websocket-client is not installed")
