@@ -21,7 +21,7 @@ from gradgate.gate.wording import counted
 MOST_ROWS = 60
 _NAME = 28  # letters of a layer's name
 _PITCH = 6.7  # width of a letter of fixed pitch
-_LEGEND = 210.0
+_LEGEND = 330.0
 
 
 def gradient_flow(scene: Scene) -> Picture | None:

@@ -19,6 +19,7 @@ _LEAST, _GREATEST = -10, 6  # decades beyond are vanished and exploded: no need 
 _DECADES = 4  # fewer would make much of little
 _LEGEND = 168.0
 _LETTER = 6.2
+_SIGN = len("NaN or infinite")
 _APART = 0.2  # share of the legend that a tick needs
 
 
@@ -85,7 +86,10 @@ def _draw_runs(frame: Frame, kind: str, flags: NDArray[np.bool_], extra: str) ->
 
 
 def draw_legend(frame: Frame, heat: HeatMap) -> None:
-    """Draws the colours with their decades in the upper right corner, and the signs beside."""
+    """Draws the colours with their decades in the upper right corner, and the signs beside.
+
+    The signs stand one above the other, or they would reach into the title.
+    """
     sheet = frame.sheet
     left, y = frame.right - _LEGEND - 12, 10.0
     place = f' transform="translate({fixed(left)} {fixed(y)}) scale({_LEGEND / LEVELS:.4f} 10)"'
@@ -93,11 +97,11 @@ def draw_legend(frame: Frame, heat: HeatMap) -> None:
         sheet.path("cell", f"M{number} 0h1", f'{place} stroke-width="1" stroke="{shade}"')
     for share, text in _ticks(heat):
         sheet.text("soft", left + share * _LEGEND, y + 16, text, end="middle")
-    left -= 22
-    if heat.zero().any():
-        left = _draw_sign(sheet, left, y, "exactly 0", "zero-swatch")
     if heat.bad.any():
-        _draw_sign(sheet, left, y, "NaN or infinite", "bad-swatch")
+        _draw_sign(sheet, left - 22, y, "NaN or infinite", "bad-swatch")
+        y += 16
+    if heat.zero().any():
+        _draw_sign(sheet, left - 22, y, "exactly 0", "zero-swatch")
 
 
 def _ticks(heat: HeatMap) -> list[tuple[float, str]]:
@@ -113,11 +117,10 @@ def _ticks(heat: HeatMap) -> list[tuple[float, str]]:
     return ticks
 
 
-def _draw_sign(sheet: Sheet, right: float, y: float, text: str, kind: str) -> float:
-    """Draws a sign that ends at `right`; returns where the next one may end."""
-    left = right - _LETTER * len(text)
+def _draw_sign(sheet: Sheet, right: float, y: float, text: str, kind: str) -> None:
+    """Draws a sign in a column that ends at `right`."""
+    left = right - _LETTER * _SIGN
     sheet.text("soft", left, y + 4, text)
     sheet.rect(kind, left - 18, y - 5, 12, 10)
     if kind == "bad-swatch":
         sheet.crosses("cross", [(left - 12, y)])
-    return left - 32
