@@ -27,7 +27,7 @@ from gradgate.telemetry.sinks.mlflow_series import all_points, final_series, liv
 from gradgate.telemetry.writer import RecordWriter
 from tests.telemetry.tracking_server import Postgres, Proxy, Server, postgres_programs
 
-pytestmark = pytest.mark.half("alone")  # it waits for many processes: not beside another suite
+pytestmark = pytest.mark.half("alone")  # it waits for many processes: beside one suite at most
 
 PIECES, PIECE = 6, 10
 STEPS = PIECES * PIECE

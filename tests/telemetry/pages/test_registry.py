@@ -15,7 +15,7 @@ from gradgate.telemetry.sinks.mlflow_alias import ALIAS, ORDER, PREVIOUS, move_a
 from gradgate.telemetry.sinks.mlflow_links import read_run
 from gradgate.telemetry.sinks.mlflow_registry import DIGEST, register
 
-pytestmark = pytest.mark.half("first")  # it asks MLflow and nothing of the stack
+pytestmark = pytest.mark.half("second")  # it asks MLflow and nothing of the stack
 
 
 @pytest.fixture
