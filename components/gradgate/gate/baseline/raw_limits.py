@@ -37,7 +37,9 @@ def raw_limits(expect: Compare | Between, relation: Relation, part: slice = slic
         return np.where(rises, is_low_enough(raw), is_high_enough(raw))
 
     low = _first(begins, len(reference))
-    high = np.nextafter(_first(lambda raw: ~lasts(raw), len(reference)), -np.inf)
+    beyond = _first(lambda raw: ~lasts(raw), len(reference))
+    with np.errstate(over="ignore"):  # below the least finite number lies -inf: nothing passes
+        high = np.nextafter(beyond, -np.inf)
     return Limits(low=low, high=high)
 
 
