@@ -5,10 +5,11 @@ Each property is a function, so that the faulty judges at the end can be told fr
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -23,6 +24,7 @@ from gradgate.gate.compare import holds
 from gradgate.gate.signals import Samples
 from gradgate.gate.since import since
 
+MOST = sys.float_info.max
 LEVELS = {"ok": 0, "warn": 1, "block": 2}
 ABSENT = {"absolute_only": "ok", "warn": "warn", "block": "block"}
 norms = st.sampled_from([0.0, 1e-13, 0.05, 0.25, 0.5, 1.0, 4.0, 100.0])
@@ -287,6 +289,8 @@ def test_every_search_finds_what_brute_force_finds(
     op=st.sampled_from(["<", "<=", "==", ">=", ">"]),
     steps=st.integers(-2, 2),
 )
+@example(how="difference", reference=1.0, raw=-MOST, op="<", steps=0)
+@example(how="ratio", reference=-1.0, raw=-MOST, op=">", steps=0)
 def test_limits_on_the_number_itself_are_exact(how, reference, raw, op, steps):
     """Also next to the limit, where a rounded limit would be off by one float."""
     relation = Relation(to="anchor", how=how, reference=np.array([reference]), of=np.array([1]))
