@@ -57,7 +57,11 @@ def create_pipeline(
     workspace: Workspace,
     *,
     tracking: Tracking | None = None,
-    fail_run_on_block: bool = False,
+    fail_run_on_block: bool | None = None,
+    data_root: str | None = None,
+    push_destination: str | None = None,
+    policy: str | None = None,
+    waivers: str | None = None,
 ) -> Pipeline:
     """Returns the pipeline of a configuration.
 
@@ -65,16 +69,26 @@ def create_pipeline(
         config: What to train, how to guard it, and what to ask of it.
         workspace: Where everything is kept.
         tracking: How MLflow mirrors the run; None is `Workspace.tracking`.
-        fail_run_on_block: Add a last node that fails if the gate blocked the model, after all of it
-            was recorded.
+        fail_run_on_block: True adds a last node that fails if the gate blocked the model, after all
+            of it was recorded; False one that only says so; None none.
+        data_root: Directory of CSV files with the table's columns; None takes the table that TFX
+            ships.
+        push_destination: Directory or bucket that the model server watches; None is the
+            configuration's folder in the workspace.
+        policy: Text of the policy; None takes the configuration's.
+        waivers: Text of the waivers; None takes the configuration's.
 
     Raises:
         PolicyError: If the policy, or its waivers, cannot be used.
         DataError: If the table is not there.
     """
     workspace.root.mkdir(parents=True, exist_ok=True)
+    if policy is None:
+        policy = config.policy_file.read_text(encoding="utf-8")
+    if waivers is None and config.waivers_file is not None:
+        waivers = config.waivers_file.read_text(encoding="utf-8")
     code = _digest(_source_of(MODULE))
-    example_gen = CsvExampleGen(input_base=str(stage_table(workspace.root)))
+    example_gen = CsvExampleGen(input_base=data_root or str(stage_table(workspace.root)))
     examples = example_gen.outputs["examples"]
     statistics = StatisticsGen(examples=examples)
     schema_gen = ImportSchemaGen(schema_file=str(stage_schema(workspace.root)))
@@ -113,14 +127,13 @@ def create_pipeline(
         eval_config=eval_config(config.evaluation),
         schema=schema,
     )
-    waivers = config.waivers_file
     gate = GradientGate(
         model=model,
         gradient_health=trainer.outputs["gradient_health"],
         evaluator_blessing=evaluator.outputs["blessing"],
         examples=examples,
-        policy=config.policy_file.read_text(encoding="utf-8"),
-        waivers=waivers.read_text(encoding="utf-8") if waivers else None,
+        policy=policy,
+        waivers=waivers,
         baselines=str(workspace.baselines),
     ).with_id(GATE)
     pusher = VerifyingPusher(
@@ -129,15 +142,17 @@ def create_pipeline(
         verdict=gate.outputs["verdict"],
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(
-                base_directory=str(workspace.serving(config))
+                base_directory=push_destination or str(workspace.serving(config))
             )
         ),
     )
     last = []
-    if fail_run_on_block:
+    if fail_run_on_block is not None:
         last.append(
             FailIfBlocked(
-                verdict=gate.outputs["verdict"], pushed_model=pusher.outputs["pushed_model"]
+                verdict=gate.outputs["verdict"],
+                pushed_model=pusher.outputs["pushed_model"],
+                enabled=fail_run_on_block,
             )
         )
     return Pipeline(

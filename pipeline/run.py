@@ -1,10 +1,8 @@
 """Runs one configuration from the table to the push, and says what came of it."""
 
-import contextlib
 import dataclasses
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from gradgate.contracts import Tracking, Verdict
@@ -90,15 +88,18 @@ def run(
     begin = time.monotonic()
     config = load(config) if isinstance(config, str) else config
     hush()
+    from gradgate.tfx.node import no_arguments
     from pipeline.local_runner import ListeningRunner
     from pipeline.pipeline import GATE, PUSHER, TRAINER, create_pipeline
 
     place = Workspace(workspace.resolve())
     watch = _Stopwatch(listener or Silence())
     runner = ListeningRunner(watch)
-    with _no_arguments():
+    with no_arguments():
         runner.run(
-            create_pipeline(config, place, tracking=tracking, fail_run_on_block=fail_run_on_block)
+            create_pipeline(
+                config, place, tracking=tracking, fail_run_on_block=fail_run_on_block or None
+            )
         )
     gate, pushed = runner.outputs(GATE), runner.outputs(PUSHER)["pushed_model"]
     trainer = runner.outputs(TRAINER)
@@ -141,16 +142,6 @@ class _Stopwatch:
     def stage_finished(self, stage: str, outcome: Outcome, seconds: float) -> None:
         self.stages.append(Stage(name=stage, outcome=outcome, seconds=seconds))
         self._listener.stage_finished(stage, outcome, seconds)
-
-
-@contextlib.contextmanager
-def _no_arguments() -> Iterator[None]:
-    """TFX hands `sys.argv` on to executors, which would stumble over ours."""
-    arguments, sys.argv = sys.argv, sys.argv[:1]
-    try:
-        yield
-    finally:
-        sys.argv = arguments
 
 
 def _versions(folder: Path) -> tuple[int, ...]:

@@ -92,11 +92,11 @@ def test_inputs_that_cannot_be_resolved_are_an_error(run):
     from tfx.types.standard_artifacts import Model
 
     from gradgate import GradientGate, GradientHealth
-    from pipeline.local_runner import StageFailedError
+    from gradgate.tfx.node import NodeFailedError
 
     gate = GradientGate(
         model=Channel(type=Model), gradient_health=Channel(type=GradientHealth), policy=POLICY
     )
-    with pytest.raises(StageFailedError, match="GradientGate could not run"):
+    with pytest.raises(NodeFailedError, match="GradientGate could not run"):
         run(gate)
     assert run.told[-1] == ("failed", "GradientGate")

@@ -15,6 +15,7 @@ class FailIfBlockedSpec(ComponentSpec):
     """What goes in; nothing comes out."""
 
     PARAMETERS = {  # noqa: RUF012 - TFX reads it from the class
+        "enabled": ExecutionParameter(type=int),
         "run_nonce": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
@@ -41,6 +42,8 @@ class FailIfBlocked(base_component.BaseComponent):
     Args:
         verdict: The gate's.
         pushed_model: The Pusher's, so that this runs after it; None where there is no Pusher.
+        enabled: False makes it say that the model was blocked, and succeed all the same: for a
+            deployment that decides by a parameter of the run.
         run_nonce: Differs from run to run, so that a green answer never comes from TFX's cache.
             None takes the pipeline's run id.
     """
@@ -53,11 +56,13 @@ class FailIfBlocked(base_component.BaseComponent):
         *,
         verdict: BaseChannel,
         pushed_model: BaseChannel | None = None,
+        enabled: bool = True,
         run_nonce: str | RuntimeParameter | None = None,
     ) -> None:
         spec = FailIfBlockedSpec(
             verdict=verdict,
             pushed_model=pushed_model,
+            enabled=int(enabled),
             run_nonce=run_nonce or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
         )
         super().__init__(spec=spec)
