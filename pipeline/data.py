@@ -6,6 +6,7 @@ its digest: a different one would tell another story than the README.
 
 import hashlib
 import importlib.util
+import tempfile
 from pathlib import Path
 
 TABLE = "examples/chicago_taxi_pipeline/data/big_tipper_label/data.csv"
@@ -63,8 +64,7 @@ def stage_table(workspace: Path, *, source: Path | None = None) -> Path:
             f"{path}: this is not the table that was reviewed. Its SHA-256 is {found}, expected"
             f" {SHA256}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    _lay(target, data)
     return folder
 
 
@@ -72,9 +72,17 @@ def stage_schema(workspace: Path) -> Path:
     """Puts the reviewed schema under a path that names its content; TFX caches it by its path."""
     data = SCHEMA.read_bytes()
     target = workspace / "data" / f"schema-{_digest(data)[:16]}" / "schema.pbtxt"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    _lay(target, data)
     return target
+
+
+def _lay(target: Path, data: bytes) -> None:
+    # Runs that share a workspace begin at the same time: a reader never sees half a file.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
+        file.write(data)
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(target)
 
 
 def _digest(data: bytes) -> str:

@@ -10,6 +10,11 @@ from gradgate.contracts import Contract
 
 Value = str | int | float | bool
 
+# Parameters that every package has besides the pipeline's own.
+RUN_ID, JOB_ID, METADATA = "run_id", "job_id", "metadata"
+# What a gate's step gives out.
+REPORT, SUMMARY, METRICS, DECISION = "report", "summary", "metrics", "decision"
+
 
 class Parameter(Contract):
     """A parameter that a run can be given.

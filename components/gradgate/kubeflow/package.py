@@ -10,11 +10,20 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from gradgate.kubeflow.graph import Graph, Node, Parameter
-from gradgate.kubeflow.publish import DECISION, METRICS, REPORT, SUMMARY
+from gradgate.kubeflow.graph import (
+    DECISION,
+    JOB_ID,
+    METADATA,
+    METRICS,
+    REPORT,
+    RUN_ID,
+    SUMMARY,
+    Graph,
+    Node,
+    Parameter,
+)
 from gradgate.kubeflow.settings import Settings
 
-RUN_ID, JOB_ID, METADATA = "run_id", "job_id", "metadata"
 _TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _OWN = (
     Parameter(name=METADATA, kind="str", description="Address of the metadata store of all runs"),

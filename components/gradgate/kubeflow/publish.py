@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gradgate.contracts import Verdict
+from gradgate.kubeflow.graph import DECISION, METRICS, REPORT, SUMMARY
 
-REPORT, SUMMARY, METRICS, DECISION = "report", "summary", "metrics", "decision"
 _log = logging.getLogger(__name__)
 
 

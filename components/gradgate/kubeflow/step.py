@@ -17,10 +17,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradgate.kubeflow import factory, metadata
+from gradgate.kubeflow.graph import JOB_ID, METADATA, RUN_ID
 from gradgate.kubeflow.publish import publish
-
-RUN_ID, JOB_ID, METADATA = "run_id", "job_id", "metadata"
-RESERVED = (RUN_ID, JOB_ID, METADATA)
 
 
 class StepError(RuntimeError):
@@ -45,7 +43,7 @@ def run_step(name: str, node_id: str, digest: str, executor_input: Mapping[str, 
         Exception: What the node raised.
     """
     values = dict(executor_input.get("inputs", {}).get("parameterValues", {}))
-    given = {key: values.pop(key, "") for key in RESERVED}
+    given = {key: values.pop(key, "") for key in (RUN_ID, JOB_ID, METADATA)}
     connection = metadata.connection(given[METADATA])
     pipeline = factory.call(factory.load(name), values)
 
