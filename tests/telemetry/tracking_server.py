@@ -75,20 +75,21 @@ class Server:
 class Postgres:
     """A PostgreSQL cluster of its own, on the loopback interface."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, name: str = "mlflow") -> None:
+        self.name = name
         self.port, self._programs = free_port(), programs
         self._data = folder / "data"
         # PostgreSQL does not run as root, and its user must get to the folder.
         self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._as:
             shutil.chown(folder, "postgres")
-        self._run("initdb", "-D", self._data, "-U", "mlflow", "-A", "trust", "--no-sync")
+        self._run("initdb", "-D", self._data, "-U", name, "-A", "trust", "--no-sync")
         self.start()
-        self._run("createdb", *self._where(), "mlflow")
+        self._run("createdb", *self._where(), name)
 
     @property
     def address(self) -> str:
-        return f"postgresql+psycopg2://mlflow@127.0.0.1:{self.port}/mlflow"
+        return f"postgresql+psycopg2://{self.name}@127.0.0.1:{self.port}/{self.name}"
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
@@ -101,11 +102,16 @@ class Postgres:
         self._run("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
 
     def ask(self, query: str) -> list[list[str]]:
-        answer = self._run("psql", *self._where(), "-tA", "-F", "\t", "-c", query, "mlflow")
+        answer = self._run("psql", *self._where(), "-tA", "-F", "\t", "-c", query, self.name)
         return [line.split("\t") for line in answer.splitlines()]
 
+    def run_file(self, script: Path) -> None:
+        """Runs a script of SQL in one transaction."""
+        options = ["--single-transaction", "--set", "ON_ERROR_STOP=1", "--quiet"]
+        self._run("psql", *self._where(), *options, "-c", script.read_text(), self.name)
+
     def _where(self) -> list[str]:
-        return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "mlflow"]
+        return ["-h", "127.0.0.1", "-p", str(self.port), "-U", self.name]
 
     def _run(self, program: str, *arguments: object) -> str:
         done = subprocess.run(

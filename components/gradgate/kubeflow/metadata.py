@@ -9,9 +9,10 @@ The password is never part of it, for the address is a parameter that everyone s
 the environment, where Kubernetes puts a secret.
 """
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -114,3 +115,25 @@ def wait_for(config: Any, *, seconds: float = 120.0, pause: float = 1.0) -> None
             time.sleep(pause)
         else:
             return
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Tells the one failure of a store that has a remedy as such.
+
+    Raises:
+        MetadataError: If PostgreSQL refused a long text, such as a policy, because ML Metadata
+            indexes texts whole there.
+    """
+    from ml_metadata import errors
+
+    try:
+        yield
+    except errors.StatusError as error:
+        if "exceeds btree" not in str(error):
+            raise
+        raise MetadataError(
+            "PostgreSQL refused a long text, such as a policy: ML Metadata indexes texts whole"
+            " there. Run kubeflow/mlmd-postgresql.sql once on this database, which makes its"
+            f" indexes hold a text's start, then this run again. ({error})"
+        ) from error

@@ -60,7 +60,8 @@ def run_step(name: str, node_id: str, digest: str, executor_input: Mapping[str, 
             f" code of this image, or build the image again."
         )
     metadata.wait_for(connection)
-    launched = node.launch(compiled, node_id, connection)
+    with metadata.explained():
+        launched = node.launch(compiled, node_id, connection)
     verdict = next(known.verdict for known in graph.nodes if known.id == node_id)
     if verdict is not None and launched.execution is not None:
         artifacts = node.outputs(connection, launched.execution)
