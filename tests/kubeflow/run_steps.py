@@ -42,4 +42,5 @@ def run_all(metadata, run, root, **values):
 
 if __name__ == "__main__":
     address, name, folder, *pairs = sys.argv[1:]
-    print(json.dumps(run_all(address, name, folder, **dict(pair.split("=", 1) for pair in pairs))))
+    became = run_all(address, name, folder, **dict(pair.split("=", 1) for pair in pairs))
+    sys.stdout.write(json.dumps(became) + "\n")
