@@ -1,16 +1,20 @@
 """`python -m pipeline`: the ready-made pipeline, for people."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gradgate.cli.engine import EngineName
 from gradgate.cli.ui import show
 from gradgate.gate.policy_error import PolicyError
+from pipeline.beam import BeamError
 from pipeline.configs import ConfigError, available
 from pipeline.data import DataError
 from pipeline.demo import demo, show_runs
+from pipeline.load_beam import RUNNERS, load_beam, with_more
 from pipeline.run import WORKSPACE
 from pipeline.workspace import Workspace
 
@@ -33,15 +37,37 @@ def run_command(
     fail_on_block: Annotated[  # noqa: FBT002 - a flag of the command line
         bool, typer.Option("--fail-on-block", help=f"Exit with {BLOCKED} if nothing was pushed.")
     ] = False,
+    beam: Annotated[
+        str, typer.Option(help=f"{', '.join(RUNNERS)}, or the path of a YAML file: docs/beam.md.")
+    ] = "in_memory",
+    beam_pipeline_args: Annotated[
+        str, typer.Option(help="More arguments of every Beam pipeline, as in a shell.")
+    ] = "",
+    gate_engine: Annotated[
+        EngineName | None, typer.Option(help="What the gate reads the record on.")
+    ] = None,
 ) -> None:
     """Run one configuration. A blocked model is an answer: the exit status is 0."""
     try:
-        (result,) = show_runs([config], workspace)
-    except (ConfigError, DataError, PolicyError) as error:
+        engine = with_more(
+            load_beam(beam),
+            arguments=_words(beam_pipeline_args),
+            gate_engine=gate_engine and gate_engine.value,
+        )
+        engine.check_root(str(Workspace(workspace.resolve()).artifacts))
+        (result,) = show_runs([config], workspace, beam=engine)
+    except (ConfigError, DataError, PolicyError, BeamError) as error:
         typer.echo(f"cannot run: {error}", err=True)
         raise typer.Exit(USAGE) from error
     if fail_on_block and not result.is_pushed:
         raise typer.Exit(BLOCKED)
+
+
+def _words(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments)
+    except ValueError as error:
+        raise BeamError(f"--beam-pipeline-args {arguments!r}: {error}.") from error
 
 
 @app.command("demo")

@@ -20,6 +20,7 @@ from gradgate.contracts import Finding
 from gradgate.telemetry.sinks.mlflow_links import read_run
 from gradgate.telemetry.sinks.mlflow_outbox import Outbox
 from gradgate.telemetry.sinks.progress import listening
+from pipeline.beam import Beam
 from pipeline.chatter import chatter_to
 from pipeline.configs import Config, load
 from pipeline.quiet import hush
@@ -43,11 +44,13 @@ def demo(workspace: Path) -> int:
     return 1 if surprises else 0
 
 
-def show_runs(configs: Sequence[str], workspace: Path) -> list[RunResult]:
+def show_runs(
+    configs: Sequence[str], workspace: Path, *, beam: Beam | None = None
+) -> list[RunResult]:
     """Runs configurations one after the other before a person's eyes, and returns what came of it.
 
     Raises:
-        ConfigError, DataError, PolicyError: If what a run needs cannot be used.
+        ConfigError, DataError, PolicyError, BeamError: If what a run needs cannot be used.
     """
     begin = time.monotonic()
     loaded = [load(config) for config in configs]
@@ -63,7 +66,7 @@ def show_runs(configs: Sequence[str], workspace: Path) -> list[RunResult]:
         )
         screen.title("Loading TensorFlow, TFX and Beam (half a minute, once)")
         _stage(screen, "imports", _import_everything)
-        results = [_run(config, workspace, screen) for config in loaded]
+        results = [_run(config, workspace, screen, beam) for config in loaded]
         screen.title("Telling MLflow")
         _stage(screen, "sending", lambda: _finish_mlflow(workspace))
         screen.close()
@@ -81,10 +84,10 @@ def _named_on_error(log: Path) -> Iterator[None]:
         raise
 
 
-def _run(config: Config, workspace: Path, screen: Screen) -> RunResult:
+def _run(config: Config, workspace: Path, screen: Screen, beam: Beam | None) -> RunResult:
     screen.title(f"{config.name}: {config.description}")
     with listening(screen.training):
-        result = run(config, workspace, screen)
+        result = run(config, workspace, screen, beam=beam)
     screen.close()
     style = "bold green" if result.is_pushed else "bold red"
     screen.console.print(Text(f"   {result.headline}", style=style))

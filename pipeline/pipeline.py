@@ -34,6 +34,7 @@ from gradgate.tfx.pusher.component import VerifyingPusher
 from gradgate.tfx.trainer.component import Trainer
 from gradgate.training import GuardSettings
 from pipeline import configs
+from pipeline.beam import Beam, InMemory
 from pipeline.configs import Config
 from pipeline.data import stage_schema, stage_table
 from pipeline.evaluation import eval_config
@@ -41,15 +42,6 @@ from pipeline.workspace import NAME, Workspace
 
 TRAINER, GATE, PUSHER = "Trainer", "GradientGate", "VerifyingPusher"
 MODULE = "pipeline.modules.chicago_taxi"
-
-# The direct runner in one process, without probing for another: on small data anything more
-# costs more than it gives. The last flag keeps TFX from packaging itself for each component.
-BEAM_ARGS = (
-    "--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner",
-    "--direct_running_mode=in_memory",
-    "--direct_num_workers=1",
-    "--sdk_container_image=unused",
-)
 
 
 def create_pipeline(
@@ -62,6 +54,7 @@ def create_pipeline(
     push_destination: str | None = None,
     policy: str | None = None,
     waivers: str | None = None,
+    beam: Beam | None = None,
 ) -> Pipeline:
     """Returns the pipeline of a configuration.
 
@@ -77,11 +70,15 @@ def create_pipeline(
             configuration's folder in the workspace.
         policy: Text of the policy; None takes the configuration's.
         waivers: Text of the waivers; None takes the configuration's.
+        beam: What the Beam components, and a gate that says so, run on; None is `InMemory`.
 
     Raises:
         PolicyError: If the policy, or its waivers, cannot be used.
         DataError: If the table is not there.
+        BeamError: If the workers of `beam` cannot see the workspace.
     """
+    beam = beam or InMemory()
+    beam.check_root(str(workspace.artifacts))
     workspace.root.mkdir(parents=True, exist_ok=True)
     if policy is None:
         policy = config.policy_file.read_text(encoding="utf-8")
@@ -135,6 +132,7 @@ def create_pipeline(
         policy=policy,
         waivers=waivers,
         baselines=str(workspace.baselines),
+        engine=beam.gate_engine,
     ).with_id(GATE)
     pusher = VerifyingPusher(
         model=model,
@@ -173,7 +171,7 @@ def create_pipeline(
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
-        beam_pipeline_args=list(BEAM_ARGS),
+        beam_pipeline_args=list(beam.pipeline_args()),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gradgate.contracts import Tracking, Verdict
 from gradgate.contracts.verdict import Decision, Offence
+from pipeline.beam import Beam
 from pipeline.configs import Config, load
 from pipeline.listener import Listener, Outcome, Silence
 from pipeline.quiet import hush
@@ -68,6 +69,7 @@ def run(
     *,
     tracking: Tracking | None = None,
     fail_run_on_block: bool = False,
+    beam: Beam | None = None,
 ) -> RunResult:
     """Runs the pipeline.
 
@@ -79,9 +81,10 @@ def run(
         listener: Is told of every stage.
         tracking: How MLflow mirrors the run; None keeps a store in the workspace.
         fail_run_on_block: Raise if the gate blocked the model, after all of it was recorded.
+        beam: What the Beam components run on; None is this process.
 
     Raises:
-        ConfigError, DataError, PolicyError: If what the run needs cannot be used.
+        ConfigError, DataError, PolicyError, BeamError: If what the run needs cannot be used.
         BlockedError: If the gate blocked the model, and `fail_run_on_block`.
         Exception: What a component raised. Else a blocked model is no error.
     """
@@ -98,7 +101,11 @@ def run(
     with no_arguments():
         runner.run(
             create_pipeline(
-                config, place, tracking=tracking, fail_run_on_block=fail_run_on_block or None
+                config,
+                place,
+                tracking=tracking,
+                fail_run_on_block=fail_run_on_block or None,
+                beam=beam,
             )
         )
     gate, pushed = runner.outputs(GATE), runner.outputs(PUSHER)["pushed_model"]

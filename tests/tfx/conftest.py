@@ -240,7 +240,7 @@ def gate(artifact, policy, tmp_path):
     from gradgate.tfx.artifacts import TrainingHealthVerdict
     from gradgate.tfx.gate.executor import Executor
 
-    def run(model, health, *, text=policy, evaluator="same", properties=None, **inputs):
+    def run(model, health, *, text=policy, evaluator="same", properties=None, beam=(), **inputs):
         if evaluator == "same":
             inputs["evaluator_blessing"] = [
                 artifact(
@@ -256,7 +256,7 @@ def gate(artifact, policy, tmp_path):
             "verdict": [artifact(TrainingHealthVerdict, folder / "verdict")],
             "blessing": [artifact(standard_artifacts.ModelBlessing, folder / "blessing")],
         }
-        executor = Executor()
+        executor = Executor(Executor.Context(beam_pipeline_args=list(beam)))
         executor.Do(
             {"model": [model], "gradient_health": [health] if health else [], **inputs},
             outputs,
