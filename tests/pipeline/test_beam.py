@@ -180,9 +180,9 @@ def test_dataflow_sees_no_folder_of_this_machine():
 
 
 def test_the_command_line_refuses_before_it_loads_anything(tmp_path):
+    arguments = ("--workspace", tmp_path / "w", "--beam", "dataflow")
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", "--workspace", tmp_path / "w"]
-        + ["--beam", "dataflow", "--beam-pipeline-args=--labels='"],
+        [sys.executable, "-m", "pipeline", "run", *arguments],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT / "components")},
         capture_output=True,

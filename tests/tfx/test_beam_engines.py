@@ -1,7 +1,7 @@
 """A component and the gate, for real, on Beam's engines that this machine can be.
 
-Flink and Spark stand behind a job server and a pool of workers. Beam has both in Python as well: the
-same protocol with no engine behind it, so the arguments of those presets drive a real job.
+Flink and Spark stand behind a job server and a pool of workers. Beam has both in Python as well:
+the same protocol with no engine behind it, so the arguments of those presets drive a real job.
 """
 
 import contextlib
