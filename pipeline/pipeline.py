@@ -50,7 +50,10 @@ def create_pipeline(
     *,
     tracking: Tracking | None = None,
     fail_run_on_block: bool | None = None,
+    pipeline_root: str | None = None,
     data_root: str | None = None,
+    schema_file: str | None = None,
+    run_nonce: str | None = None,
     push_destination: str | None = None,
     policy: str | None = None,
     waivers: str | None = None,
@@ -64,8 +67,12 @@ def create_pipeline(
         tracking: How MLflow mirrors the run; None is `Workspace.tracking`.
         fail_run_on_block: True adds a last node that fails if the gate blocked the model, after all
             of it was recorded; False one that only says so; None none.
+        pipeline_root: Where TFX keeps artifacts; None is the workspace's folder. Another one may be
+            out of reach here, and then nothing is laid into the workspace.
         data_root: Directory of CSV files with the table's columns; None takes the table that TFX
             ships.
+        schema_file: The data schema; None takes the one of this repository.
+        run_nonce: As `GradientGate` has it.
         push_destination: Directory or bucket that the model server watches; None is the
             configuration's folder in the workspace.
         policy: Text of the policy; None takes the configuration's.
@@ -78,8 +85,10 @@ def create_pipeline(
         BeamError: If the workers of `beam` cannot see the workspace.
     """
     beam = beam or InMemory()
-    beam.check_root(str(workspace.artifacts))
-    workspace.root.mkdir(parents=True, exist_ok=True)
+    beam.check_root(pipeline_root or str(workspace.artifacts))
+    if pipeline_root is None:
+        pipeline_root = str(workspace.artifacts)
+        workspace.root.mkdir(parents=True, exist_ok=True)
     if policy is None:
         policy = config.policy_file.read_text(encoding="utf-8")
     if waivers is None and config.waivers_file is not None:
@@ -88,7 +97,7 @@ def create_pipeline(
     example_gen = CsvExampleGen(input_base=data_root or str(stage_table(workspace.root)))
     examples = example_gen.outputs["examples"]
     statistics = StatisticsGen(examples=examples)
-    schema_gen = ImportSchemaGen(schema_file=str(stage_schema(workspace.root)))
+    schema_gen = ImportSchemaGen(schema_file=schema_file or str(stage_schema(workspace.root)))
     schema = schema_gen.outputs["schema"]
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema)
     transform = Transform(
@@ -132,6 +141,7 @@ def create_pipeline(
         policy=policy,
         waivers=waivers,
         baselines=str(workspace.baselines),
+        run_nonce=run_nonce,
         engine=beam.gate_engine,
     ).with_id(GATE)
     pusher = VerifyingPusher(
@@ -151,11 +161,12 @@ def create_pipeline(
                 verdict=gate.outputs["verdict"],
                 pushed_model=pusher.outputs["pushed_model"],
                 enabled=fail_run_on_block,
+                run_nonce=run_nonce,
             )
         )
     return Pipeline(
         pipeline_name=NAME,
-        pipeline_root=str(workspace.artifacts),
+        pipeline_root=pipeline_root,
         components=[
             example_gen,
             statistics,

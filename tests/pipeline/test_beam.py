@@ -173,7 +173,7 @@ def test_a_word_that_is_no_argument_is_refused():
 
 def test_dataflow_sees_no_folder_of_this_machine():
     engine = parse_beam(DATAFLOW, source="d.yaml")
-    engine.check_root("gs://rides/root")
+    engine.check_root("gs://rides/runs")
     with pytest.raises(BeamError, match=r"Dataflow's workers see no file .* root is /w/artifacts"):
         engine.check_root("/w/artifacts")
     InMemory().check_root("/w/artifacts")
