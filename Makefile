@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 
 .PHONY: help demo test check check-style check-types check-imports check-schemas ui bench fuzz \
-	mutants lock setup setup-base clean distclean
+	mutants lock setup setup-base setup-kubeflow clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,13 +40,16 @@ clean: ## Remove what runs have made; the environments stay
 	@find pipeline components tests benchmarks requirements -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	@rm -rf .venv .venv-base .cache components/gradgate.egg-info
+	@rm -rf .venv .venv-base .venv-kubeflow .cache components/gradgate.egg-info
 
 setup:
 	@sh requirements/bootstrap.sh
 
 setup-base: setup
 	@sh requirements/bootstrap.sh base
+
+setup-kubeflow:
+	@sh requirements/bootstrap.sh kubeflow
 
 check-style: setup
 	@$(PYTHON) -m ruff check --quiet .

@@ -2,6 +2,7 @@
 
     sh requirements/bootstrap.sh            the stack this machine can run, in .venv
     sh requirements/bootstrap.sh base       the base package alone (no TensorFlow), in .venv-base
+    sh requirements/bootstrap.sh kubeflow   the SDK of Kubeflow Pipelines, in .venv-kubeflow
     sh requirements/bootstrap.sh plan       say what would be used; change nothing
     sh requirements/bootstrap.sh lock       make the locks again (--upgrade: newer versions)
 
@@ -25,7 +26,7 @@ import stacks
 from problem import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("stack", "base", "plan", "lock")
+COMMANDS = ("stack", *stacks.LIGHT, "plan", "lock")
 
 
 def main(arguments: list[str]) -> int:
@@ -62,7 +63,7 @@ def _run(command: str, *, is_upgrade: bool) -> None:
         choice = selection.select(ROOT, wish)
         print(f"{choice.python}, {choice.stack.title}, {choice.stack.lock}")
         return
-    environment.ensure(ROOT, wish, is_base=command == "base")
+    environment.ensure(ROOT, wish, only=stacks.LIGHT.get(command))
 
 
 if __name__ == "__main__":

@@ -20,24 +20,24 @@ import selection
 import stamp
 from problem import Problem
 from process import Log
-from stacks import Choice, Wish
+from stacks import Choice, Stack, Wish
 
 # Seen in the log where a package must be compiled and the tools for it are missing.
 _COMPILER_WORDS = ("'g++'", "'gcc'", "'c++'", "'cc'", "Python.h", "x86_64-linux-gnu-g")
 
 
-def ensure(root: Path, wish: Wish, *, is_base: bool) -> None:
-    """Makes `.venv` (or `.venv-base`) what its lock says; does nothing if it is already.
+def ensure(root: Path, wish: Wish, *, only: Stack | None) -> None:
+    """Makes `.venv` (or that of a light stack, such as `.venv-base`) what its lock says; does nothing if it is already.
 
     Raises:
         Problem: If something is missing that a person must install, or an installation fails.
     """
-    home = root / (".venv-base" if is_base else ".venv")
+    home = root / (".venv" if only is None else f".venv-{only.name}")
     with _only_one(root) as lock:
         if stamp.is_fresh(stamp.read(home), root, home, wish):
             return
         log = Log(root / ".cache" / "bootstrap.log", keep_open=(lock,))
-        choice = selection.select(root, wish, is_base=is_base, log=log)
+        choice = selection.select(root, wish, only=only, log=log)
         _install(root, home, wish, choice, log)
 
 

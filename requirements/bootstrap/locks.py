@@ -11,12 +11,16 @@ from problem import Problem
 
 _EXTRAS = ("tfx", "mlflow", "kubeflow", "s3", "signing")
 _ALL = ("pyproject.toml", *(word for extra in _EXTRAS for word in ("--extra", extra)))
+# The versions that TFX 1.21 is locked with: what was compiled with the one is read by the other.
+_LIKE_TFX_121 = ("--constraint", "requirements/tfx121-py311.txt")
+_SDK = ("pyproject.toml", "--extra", "kubeflow", *_LIKE_TFX_121)
 _TFX_116 = ("--python-version", "3.10", "--python-platform", "x86_64-manylinux_2_28")
 _TFX_121 = ("--python-version", "3.11", "--universal")
 _LOCKS = {
     "tfx116-py310.txt": (*_ALL, "--group", "dev", *_TFX_116),
     "tfx121-py311.txt": (*_ALL, "--group", "dev", *_TFX_121),
     "base.txt": ("pyproject.toml", "--group", "base", "--python-version", "3.10", "--universal"),
+    "kubeflow.txt": (*_SDK, "--group", "sdk", "--python-version", "3.11", "--universal"),
     # Not the package: what installs uv where there is none, and what builds source packages.
     "tools.txt": ("--group", "tools", "--python-version", "3.8", "--universal"),
 }

@@ -13,21 +13,21 @@ from process import Log
 
 
 def select(
-    root: Path, wish: stacks.Wish, *, is_base: bool = False, log: Log | None = None
+    root: Path, wish: stacks.Wish, *, only: stacks.Stack | None = None, log: Log | None = None
 ) -> stacks.Choice:
     """Returns the stack and the interpreter to use.
 
     Args:
         root: The repository.
         wish: What the person asked for.
-        is_base: Select for the base package alone, which runs on every supported Python.
+        only: A light stack; None takes the best TFX stack that fits.
         log: Where an interpreter's download writes; None fetches nothing.
 
     Raises:
         Problem: If no interpreter fits; the message says what was seen and what to install.
     """
     glibc = stacks.glibc_version()
-    candidates = (stacks.BASE,) if is_base else stacks.fitting(wish, glibc)
+    candidates = (only,) if only is not None else stacks.fitting(wish, glibc)
     fetched = root / ".cache" / "python"
     found = pythons.find(wish.python, extra=(fetched,))
     choice = stacks.choose(candidates, found)

@@ -55,6 +55,15 @@ BASE = Stack(
     minors=(13, 12, 11, 10),
     min_glibc=(2, 28),
 )
+SDK = Stack(
+    name="kubeflow",
+    title="the SDK of Kubeflow Pipelines",
+    lock="requirements/kubeflow.txt",
+    minors=(13, 12, 11),
+    min_glibc=(2, 28),
+)
+# What needs no TFX runs on every machine, in an environment of its own, by the command's name.
+LIGHT = {"base": BASE, "kubeflow": SDK}
 NEWEST_FIRST = (TFX_121, TFX_116)
 
 _NEWER_SYSTEM = "Use a newer system, such as a Debian 13 machine or container."

@@ -97,5 +97,5 @@ def test_the_base_lock_brings_nothing_heavy(root):
 
 def test_every_stack_of_the_set_up_has_its_lock(root, bootstrap):
     stacks = bootstrap("stacks")
-    for stack in (*stacks.NEWEST_FIRST, stacks.BASE):
+    for stack in (*stacks.NEWEST_FIRST, *stacks.LIGHT.values()):
         assert (root / stack.lock).is_file()
