@@ -27,7 +27,9 @@ _COMPILER_WORDS = ("'g++'", "'gcc'", "'c++'", "'cc'", "Python.h", "x86_64-linux-
 
 
 def ensure(root: Path, wish: Wish, *, only: Stack | None) -> None:
-    """Makes `.venv` (or that of a light stack, such as `.venv-base`) what its lock says; does nothing if it is already.
+    """Makes `.venv`, or `.venv-base` and the like of a light stack, what its lock says.
+
+    Does nothing if it is already.
 
     Raises:
         Problem: If something is missing that a person must install, or an installation fails.
