@@ -56,6 +56,16 @@ def slope(column):
     return float(sum((a - center) * b for a, b in zip(x, y, strict=True)) / spread)
 
 
+def variation(column):
+    """By exact fractions; the square root alone is rounded, twice."""
+    values = [Fraction(value) for value in column]
+    mean = sum(values) / len(values)
+    if len(column) == 1 or not any(values):
+        return math.nan
+    square = sum((value - mean) ** 2 for value in values) / len(values)
+    return math.sqrt(square / mean**2) if mean else math.inf
+
+
 def rolling(column, over, pick):
     width = min(over, len(column))
     return pick(math.fsum(column[i : i + width]) / width for i in range(len(column) - width + 1))
@@ -69,6 +79,7 @@ ALL = [
     ({"fn": "quantile", "q": 0.99}, lambda column: quantile(column, 0.99)),
     ({"fn": "quantile", "q": 1.0}, max),
     ({"fn": "slope"}, slope),
+    ({"fn": "variation"}, variation),
     ({"fn": "rolling_max", "over": 1}, max),
     ({"fn": "rolling_max", "over": 3}, lambda column: rolling(column, 3, max)),
     ({"fn": "rolling_min", "over": 4}, lambda column: rolling(column, 4, min)),
@@ -257,6 +268,25 @@ def test_the_least_floats_add_up_too():
     assert seen.value().tolist() == [2e-323 + 2e-308, 2e240]
 
 
+@given(
+    values=st.lists(st.integers(0, 1000), min_size=2, max_size=30),
+    step=st.sampled_from([1e-6, 1e-9, 1e-13]),
+)
+def test_the_variation_of_what_hardly_varies_is_not_lost(values, step):
+    """Where the sums of squares differ in the last of their bits, or beyond them."""
+    column = 3.0 + step * np.array(values)
+    seen = new({"fn": "variation"}, 1)
+    seen.update(column[:, np.newaxis])
+    np.testing.assert_allclose(seen.value(), [variation(column.tolist())], rtol=1e-9, atol=1e-16)
+
+
+@pytest.mark.parametrize("least", [1e160, 1e-160])
+def test_where_a_square_is_no_number_the_variation_is_no_pass(least):
+    seen = new({"fn": "variation"}, 1)
+    assert seen.running(np.array([[1.0], [1.0], [least]])).tolist()[1:] == [[0.0], [math.inf]]
+    assert seen.value().tolist() == [math.inf]
+
+
 def test_what_is_kept_does_not_grow_with_the_samples():
     """A quantile of ten times as many samples takes no more memory, in every look."""
 
@@ -298,7 +328,7 @@ def test_a_bad_sample_spoils_what_comes_after_it_alone(document, reference, valu
     spoiled[row, 0] = bad
     running = new(document).running(spoiled)
     np.testing.assert_array_equal(running[row:, 0], bad)
-    assert np.isfinite(running[:row, 0]).all() or document["fn"] == "slope"
+    assert np.isfinite(running[:row, 0]).all() or document["fn"] in {"slope", "variation"}
 
 
 @every_aggregate

@@ -26,6 +26,7 @@ RULES = [
     ("count", {}),
     ("quantile", {"q": 0.75}),
     ("slope", {}),
+    ("variation", {}),
     ("rolling_max", {"over": 3}),
     ("rolling_min", {"over": 2}),
 ]

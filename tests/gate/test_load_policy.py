@@ -187,8 +187,9 @@ def test_a_message_moves_no_cursor():
         (
             ("fn: mean", "fn: median"),
             ("policy.yaml:7:17: rules[0].aggregate.fn: got 'median'; use one of 'sum', 'mean',"
-            " 'max', 'min', 'last', 'count', 'rate', 'quantile', 'slope', 'rolling_max',"
-            " 'rolling_min', 'sustained_max', 'persistence', 'improvement', 'tail_median'"),
+            " 'max', 'min', 'last', 'count', 'rate', 'quantile', 'slope', 'variation',"
+            " 'rolling_max', 'rolling_min', 'sustained_max', 'persistence', 'improvement',"
+            " 'tail_median'"),
         ),
         (("fn: mean", "of: mean"), "policy.yaml:7:5: rules[0].aggregate: fn is missing"),
         (
@@ -311,6 +312,10 @@ def test_a_message_moves_no_cursor():
             ("step.skipped\n    aggregate: {fn: mean}",
              "loss\n    min_samples: 1\n    aggregate: {fn: slope}"),
             "rules[0].min_samples: a single sample has no slope; ask for 2 or more",
+        ),
+        (
+            ("fn: mean", "fn: variation"),
+            "rules[0].aggregate.fn: variation does not fit step.skipped, which is 0 or 1",
         ),
         (
             ("fn: mean", "fn: rolling_max, over: 1001"),

@@ -21,6 +21,7 @@ SIGNALS = [
     ("loss", "last", "<"),
     ("loss", "improvement", ">="),
     ("loss", "slope", "<="),
+    ("gradient.global_norm", "variation", "<="),
     ("loss", "count", ">="),
     ("loss.nonfinite", "rate", "<="),
     ("variable.norm", "quantile", "<="),

@@ -21,6 +21,13 @@ from gradgate.gate.render import view
             "slope a sample of loss is -0.00301 over 300 samples; expected at most -1",
             "slope of loss",
         ),
+        # Of 0.1 to 1 in 300 equal steps: 0.9 / 299 sqrt((300^2 - 1) / 12) is 0.2607, by 0.55.
+        (
+            "loss",
+            {"fn": "variation"},
+            "coefficient of variation of loss is 0.474 over 300 samples; expected at most -1",
+            "variation of loss",
+        ),
         (
             "loss",
             {"fn": "rolling_max", "over": 1},

@@ -140,6 +140,13 @@ MUTANTS = (
         "gate/test_rules.py",
     ),
     _of(
+        "a single sample does not vary",
+        "gate/aggregates/variation.py",
+        "    return np.where(count > 1, variation, np.nan)\n",
+        "    return variation\n",
+        "gate/test_every_aggregate.py",
+    ),
+    _of(
         "NaN is dropped before it is counted",
         "gate/case.py",
         "        keep = (samples.step >= self.steps.start) & (samples.step < self.steps.stop)\n",

@@ -41,6 +41,15 @@ class Slope(Contract):
     fn: Literal["slope"]
 
 
+class Variation(Contract):
+    """Coefficient of variation: standard deviation over |mean|; its inverse is signal to noise.
+
+    Of a single sample there is none, nor of a mean that is 0, and it fails.
+    """
+
+    fn: Literal["variation"]
+
+
 class Rolling(Contract):
     """The greatest, or least, mean of `over` samples in a row; of all, if there are fewer."""
 
@@ -87,6 +96,7 @@ Aggregate = Annotated[
     | Rate
     | Quantile
     | Slope
+    | Variation
     | Rolling
     | SustainedMax
     | Persistence

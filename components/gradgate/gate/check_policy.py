@@ -8,11 +8,11 @@ import difflib
 from collections.abc import Iterator
 
 from gradgate.contracts import Policy, Rule
-from gradgate.contracts.aggregates import Improvement, Quantile, Reduce, TailMedian
+from gradgate.contracts.aggregates import Improvement, Quantile, Reduce, TailMedian, Variation
 from gradgate.gate.read_yaml import Path, short
 from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, per_layer, per_variable
 
-_OF_MAGNITUDES = (Improvement, TailMedian, Quantile)
+_OF_MAGNITUDES = (Improvement, TailMedian, Quantile, Variation)
 
 
 def check_policy(policy: Policy) -> list[tuple[Path, str]]:
@@ -97,8 +97,8 @@ def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
     elif signal.kind == "measure" and rule.aggregate.fn in {"sum", "rate"}:
         text = f"{rule.aggregate.fn} does not fit {signal.name}, a magnitude"
         yield ("aggregate", "fn"), f"{text}; use mean, max, min or last"
-    if rule.aggregate.fn == "slope" and rule.min_samples == 1:
-        yield ("min_samples",), "a single sample has no slope; ask for 2 or more"
+    if rule.aggregate.fn in {"slope", "variation"} and rule.min_samples == 1:
+        yield ("min_samples",), f"a single sample has no {rule.aggregate.fn}; ask for 2 or more"
 
 
 def never_mild(signal: Signal) -> bool:

@@ -15,6 +15,7 @@ from gradgate.contracts.aggregates import (
     Slope,
     SustainedMax,
     TailMedian,
+    Variation,
 )
 from gradgate.gate.baseline.relation import Relation
 from gradgate.gate.compare import in_words
@@ -48,7 +49,7 @@ def is_share(fn: str, signal: Signal | None) -> bool:
 
 def keeps_unit(fn: str) -> bool:
     """Whether an aggregate has the unit of the samples."""
-    return fn not in {"count", "rate", "slope", "persistence", "improvement"}
+    return fn not in {"count", "rate", "slope", "variation", "persistence", "improvement"}
 
 
 def is_indicator(signal: Signal | None) -> bool:
@@ -153,6 +154,8 @@ def aggregate_in_words(aggregate: Aggregate) -> str:
         return f"{aggregate.q:g} quantile"
     if isinstance(aggregate, Slope):
         return "slope a sample"
+    if isinstance(aggregate, Variation):
+        return "coefficient of variation"
     if isinstance(aggregate, Rolling):
         which = "greatest" if aggregate.fn == "rolling_max" else "least"
         return f"{which} mean of {counted(aggregate.over, 'sample')} in a row"

@@ -230,6 +230,7 @@ def test_the_first_offence_is_what_brute_force_finds(before, make, values, refer
         ("tail_median", {"portion": 0.3}),
         ("improvement", {"portion": 0.3}),
         ("slope", {}),
+        ("variation", {}),
         ("mean", {}),
         ("persistence", {"op": "<", "value": 1, "tail": 5}),
     ],

@@ -19,6 +19,7 @@ from gradgate.gate.aggregates.rolling import RollingMax, RollingMin
 from gradgate.gate.aggregates.slope import Slope
 from gradgate.gate.aggregates.sustained_max import SustainedMax
 from gradgate.gate.aggregates.tail_median import TailMedian
+from gradgate.gate.aggregates.variation import Variation
 
 CORES: Final[Mapping[str, Callable[..., Core]]] = {
     "sum": Sum,
@@ -30,6 +31,7 @@ CORES: Final[Mapping[str, Callable[..., Core]]] = {
     "rate": Rate,
     "quantile": Quantile,
     "slope": Slope,
+    "variation": Variation,
     "rolling_max": RollingMax,
     "rolling_min": RollingMin,
     "sustained_max": SustainedMax,

@@ -52,9 +52,23 @@ class ExactSum:
         was_beyond = self._is_beyond.copy()
         is_beyond = np.logical_or.accumulate(np.abs(values) >= _BEYOND, axis=0) | was_beyond
         values = self._within(values)
-        totals = self._prefixes(values)
+        totals, _ = self._prefixes(values)
         self.add(values)
         return np.where(is_beyond, np.inf, totals)
+
+    def pair(self) -> tuple[Float64s, Float64s]:
+        """The totals, each rounded once, and what that took away, rounded once; float64 [k]."""
+        pairs = [_rounded_pair(units) for units in self._units]
+        high, low = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        return np.where(self._is_beyond, np.inf, high), low
+
+    def running_pair(self, values: Float64s) -> tuple[Float64s, Float64s]:
+        """Takes in samples; returns `pair` after each of them, float64 [n, k]."""
+        is_beyond = np.logical_or.accumulate(np.abs(values) >= _BEYOND, axis=0) | self._is_beyond
+        values = self._within(values)
+        high, low = self._prefixes(values)
+        self.add(values)
+        return np.where(is_beyond, np.inf, high), low
 
     def _within(self, values: Float64s) -> Float64s:
         if not len(values) or max(values.max(), -values.min()) < _BEYOND:
@@ -63,8 +77,11 @@ class ExactSum:
         self._is_beyond |= is_beyond.any(axis=0)
         return np.where(is_beyond, 0.0, values)
 
-    def _prefixes(self, values: Float64s) -> Float64s:
-        """Totals after each sample: on each grid they are exact, so only their sum is rounded."""
+    def _prefixes(self, values: Float64s) -> tuple[Float64s, Float64s]:
+        """Totals after each sample: on each grid they are exact, so only their sum is rounded.
+
+        And what that rounding took away.
+        """
         base, rest = self._units, values
         grids: list[Float64s] = []
         for _ in range(_GRIDS):
@@ -82,10 +99,11 @@ class ExactSum:
             left: Bools = rest.any(axis=0) | np.array([bool(units) for units in base])
             if not left.any():
                 break
-        found = _rounded_sum(grids)
+        found, away = _sum_and_rest(grids)
         for column in np.flatnonzero(left):
-            found[:, column] = _one_by_one(self._units[column], values[:, column])
-        return found
+            pairs = _one_by_one(self._units[column], values[:, column])
+            found[:, column], away[:, column] = zip(*pairs, strict=True)
+        return found, away
 
 
 def exact_products(places: Ints, values: Float64s) -> list[Float64s]:
@@ -146,23 +164,31 @@ def _rounded(units: int) -> float:
         return math.copysign(math.inf, units)
 
 
-def _one_by_one(units: int, values: Float64s) -> list[float]:
+def _rounded_pair(units: int) -> tuple[float, float]:
+    high = _rounded(units)
+    return high, _rounded(units - _units(high)) if math.isfinite(high) else 0.0
+
+
+def _one_by_one(units: int, values: Float64s) -> list[tuple[float, float]]:
     found = []
     for value in values.tolist():
         units += _units(value)
-        found.append(_rounded(units))
+        found.append(_rounded_pair(units))
     return found
 
 
-def _rounded_sum(terms: list[Float64s]) -> Float64s:
-    """The sum of up to three arrays, rounded once."""
+def _sum_and_rest(terms: list[Float64s]) -> tuple[Float64s, Float64s]:
+    """The sum of up to three arrays, and what rounding it takes away; each rounded once."""
     if len(terms) == 1:
-        return terms[0]
+        return terms[0], np.zeros_like(terms[0])
     if len(terms) == 2:
-        return terms[0] + terms[1]
+        return _two_sum(*terms)
     high, low = _two_sum(terms[1], terms[2])
-    total, rest = _two_sum(terms[0], high)
-    return total + _rounded_to_odd(rest, low)
+    near, rest = _two_sum(terms[0], high)
+    total = near + _rounded_to_odd(rest, low)
+    high, low = _two_sum(low, near - total)  # without rounding: the other addend is no greater
+    last, rest = _two_sum(rest, high)
+    return total, last + _rounded_to_odd(rest, low)
 
 
 def _two_sum(a: Float64s, b: Float64s) -> tuple[Float64s, Float64s]:
