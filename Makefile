@@ -7,10 +7,10 @@ PYTHON := .venv/bin/python
 ARGS ?=
 
 .PHONY: help demo test check check-style check-types check-imports check-schemas ui bench fuzz \
-	mutants lock setup setup-base setup-kubeflow clean distclean
+	mutants image test-kubeflow lock setup setup-base setup-kubeflow clean distclean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## Train a sound and two sick models on real data; see which are pushed, and why
 	@$(PYTHON) -m pipeline demo $(ARGS)
@@ -31,6 +31,12 @@ fuzz: setup ## Fuzz the readers of policies, waivers, records and verdicts, for 
 
 mutants: setup ## Put every known fault of a gate into ours; see which test finds it
 	@$(PYTHON) tests/mutants/run.py $(ARGS)
+
+image: ## Build the image of Kubeflow's steps; ARGS="gpu my-base" for another variant and base
+	@sh kubeflow/build.sh $(ARGS)
+
+test-kubeflow: setup-kubeflow ## Run the compiled package in real containers; minutes, needs Docker's engine
+	@sh kubeflow/test.sh
 
 lock: ## Make the locks again; UPGRADE=1 takes newer versions
 	@sh requirements/bootstrap.sh lock $(if $(UPGRADE),--upgrade)
