@@ -120,7 +120,8 @@ def test_a_sick_run_finds_the_last_blessed_model_is_blocked_and_red(sound, packa
             "SELECT count(*) FROM Event JOIN Execution ON Event.execution_id = Execution.id"
             " JOIN Type ON Execution.type_id = Type.id JOIN Association ON"
             " Association.execution_id = Execution.id JOIN Context ON Context.id ="
-            " Association.context_id WHERE Type.name LIKE '%Resolver%' AND Context.name LIKE '%sick'"
+            " Association.context_id"
+            " WHERE Type.name LIKE '%Resolver%' AND Context.name LIKE '%sick'"
         ).fetchone()
     assert found[0] >= 2, "the resolver found no model and blessing of the first run"
 
