@@ -1,7 +1,7 @@
 """The compiled package, for real: every step in a container of our image, run by `kfp.local`.
 
-`make test-kubeflow` builds the image and runs this. Containers are as a cluster would have them: not
-root, a root file system that nobody writes to, and one shared folder.
+`make test-kubeflow` builds the image and runs this. Containers are as a cluster would have them:
+not root, a root file system that nobody writes to, and one shared folder.
 """
 
 import json
