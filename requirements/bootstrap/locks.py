@@ -16,7 +16,7 @@ _LIKE_TFX_121 = ("--constraint", "requirements/tfx121-py311.txt")
 _SDK = ("pyproject.toml", "--extra", "kubeflow", *_LIKE_TFX_121)
 _TFX_116 = ("--python-version", "3.10", "--python-platform", "x86_64-manylinux_2_28")
 _TFX_121 = ("--python-version", "3.11", "--universal")
-# What a container runs: the same versions, without the tools of the tests. GPU: CUDA's libraries too.
+# What a container runs: the same versions, without the tools of the tests.
 _IMAGE = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_39", *_LIKE_TFX_121)
 _LOCKS = {
     "tfx116-py310.txt": (*_ALL, "--group", "dev", *_TFX_116),
