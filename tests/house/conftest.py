@@ -58,7 +58,8 @@ def bootstrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Modul
     home = ROOT / "requirements" / "bootstrap"
     monkeypatch.syspath_prepend(str(home))
     yield importlib.import_module
-    for name in [path.stem for path in home.glob("*.py")]:
+    # All but `__main__`, which is the tests' own program.
+    for name in {path.stem for path in home.glob("*.py")} - {"__main__"}:
         sys.modules.pop(name, None)
 
 
