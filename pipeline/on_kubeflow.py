@@ -6,6 +6,7 @@ from typing import Annotated
 from tfx.orchestration.pipeline import Pipeline
 
 from pipeline.configs import load
+from pipeline.load_beam import load_beam, parse_beam
 from pipeline.pipeline import create_pipeline
 from pipeline.workspace import Workspace
 
@@ -25,6 +26,9 @@ def create(
     mlflow: Annotated[str, "Address of the tracking server; empty for a file in the root"] = "",
     policy: Annotated[str, "Text of the gate's policy; empty for the configuration's"] = "",
     waivers: Annotated[str, "Text of the waivers; empty for the configuration's"] = "",
+    beam: Annotated[
+        str, "What Beam components run on: an engine's name, the path of a YAML file, or its text"
+    ] = "in_memory",
     fail_run_on_block: Annotated[
         bool, "Turn the run red at its end if the model is blocked"
     ] = False,
@@ -38,6 +42,7 @@ def create(
         workspace,
         tracking=workspace.tracking(chosen).model_copy(update=waiting),
         fail_run_on_block=fail_run_on_block,
+        beam=parse_beam(beam, source="beam") if "\n" in beam else load_beam(beam),
         data_root=data_root or None,
         push_destination=push_destination or None,
         policy=policy or None,
