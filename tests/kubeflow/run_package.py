@@ -20,7 +20,7 @@ if __name__ == "__main__":
             tmpfs={"/tmp": "size=4g,mode=1777"},
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            mounts=[{"Type": "bind", "Source": f"{folder}/root", "Target": f"{folder}/root"}],
+            mounts=[{"Type": "bind", "Source": f"{folder}/place", "Target": f"{folder}/place"}],
         ),
     )
     components.load_component_from_file(str(package))(**parameters)

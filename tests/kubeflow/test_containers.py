@@ -27,7 +27,7 @@ def shared(tmp_path_factory):
     """The volume of all steps; the containers' user may write to it."""
     folder = Path(os.environ.get("GRADGATE_SHARED") or tmp_path_factory.mktemp("shared"))
     shutil.rmtree(folder, ignore_errors=True)
-    for path in (folder, folder / "steps", folder / "root"):
+    for path in (folder, folder / "steps", folder / "place"):
         path.mkdir()
         path.chmod(0o777)
     return folder
@@ -60,8 +60,8 @@ def package(shared):
 def run(package, shared, **parameters):
     """Runs the package as `kfp.local` does; returns what it said, and whether it was green."""
     given = {
-        "root": str(shared / "root"),
-        "metadata": f"sqlite://{shared}/root/metadata.sqlite",
+        "root": str(shared / "place"),
+        "metadata": f"sqlite://{shared}/place/metadata.sqlite",
         **parameters,
     }
     done = subprocess.run(
@@ -81,7 +81,7 @@ def run(package, shared, **parameters):
 
 
 def versions(shared):
-    folder = shared / "root" / "serving" / "chicago_taxi"
+    folder = shared / "place" / "serving" / "chicago_taxi"
     return sorted(path.name for path in folder.iterdir() if path.name.isdigit())
 
 
@@ -115,7 +115,7 @@ def test_a_sick_run_finds_the_last_blessed_model_is_blocked_and_red(sound, packa
     assert became["Transform"] == "done"
     assert len(versions(shared)) == 1
     assert sorted(path.read_text() for path in shared.glob("steps/**/decision")) == ["block", "ok"]
-    with sqlite3.connect(shared / "root" / "metadata.sqlite") as store:
+    with sqlite3.connect(shared / "place" / "metadata.sqlite") as store:
         found = store.execute(
             "SELECT count(*) FROM Event JOIN Execution ON Event.execution_id = Execution.id"
             " JOIN Type ON Execution.type_id = Type.id JOIN Association ON"
