@@ -8,13 +8,17 @@ command=${1:?start or stop} folder=${2:?a folder}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 pid=$folder/docker.pid
-running() { [ -s "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null; }
+# A file that a crash left behind may name a process that is another by now.
+running() {
+    [ -s "$pid" ] && tr '\0' ' ' <"/proc/$(cat "$pid")/cmdline" 2>/dev/null | grep -qF -- "--pidfile=$pid "
+}
 case $command in
 start)
     if ! running; then
         command -v dockerd >/dev/null || { echo "engine: apt-get install docker.io" >&2; exit 1; }
         rm -f "$pid"
-        dockerd --iptables=false --ip6tables=false --bridge=none --data-root="$folder/data" \
+        # In a session of its own: what ends a terminal must not end containers half-way.
+        setsid dockerd --iptables=false --ip6tables=false --bridge=none --data-root="$folder/data" \
             --exec-root="$folder/exec" --host="unix://$folder/docker.sock" --pidfile="$pid" \
             >"$folder/dockerd.log" 2>&1 </dev/null &
         for _ in $(seq 60); do

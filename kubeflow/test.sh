@@ -18,7 +18,8 @@ if [ -z "${GRADGATE_IMAGE-}" ]; then
     base=${BASE-}
     if [ -z "$base" ]; then
         base=gradgate-base:trixie
-        docker image inspect "$base" >/dev/null 2>&1 || sh kubeflow/base-image.sh "$base"
+        docker image inspect "$base-build" >/dev/null 2>&1 || sh kubeflow/base-image.sh "$base"
+        export BUILD_BASE="$base-build"
     fi
     echo "test-kubeflow: building the image; its log: $kept/build.log"
     sh kubeflow/build.sh cpu "$base" >"$kept/build.log" 2>&1 || { tail -n 20 "$kept/build.log" >&2; exit 1; }

@@ -17,14 +17,15 @@ _SDK = ("pyproject.toml", "--extra", "kubeflow", *_LIKE_TFX_121)
 _TFX_116 = ("--python-version", "3.10", "--python-platform", "x86_64-manylinux_2_28")
 _TFX_121 = ("--python-version", "3.11", "--universal")
 # What a container runs: the same versions, without the tools of the tests.
-_IMAGE = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_39", *_LIKE_TFX_121)
+_IMAGE_PYTHON = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_39")
+_IMAGE = (*_ALL, "--group", "image", *_IMAGE_PYTHON, *_LIKE_TFX_121)
 _LOCKS = {
     "tfx116-py310.txt": (*_ALL, "--group", "dev", *_TFX_116),
     "tfx121-py311.txt": (*_ALL, "--group", "dev", *_TFX_121),
     "base.txt": ("pyproject.toml", "--group", "base", "--python-version", "3.10", "--universal"),
     "kubeflow.txt": (*_SDK, "--group", "sdk", "--python-version", "3.11", "--universal"),
-    "image-cpu.txt": (*_ALL, *_IMAGE),
-    "image-gpu.txt": (*_ALL, "--group", "gpu", *_IMAGE),
+    "image-cpu.txt": _IMAGE,
+    "image-gpu.txt": (*_IMAGE, "--group", "gpu"),
     # Not the package: what installs uv where there is none, and what builds source packages.
     "tools.txt": ("--group", "tools", "--python-version", "3.8", "--universal"),
 }

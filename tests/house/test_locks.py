@@ -20,6 +20,13 @@ LOCKS = [
         pytest.param("base.txt", python, (), "base", id=f"base-{python}")
         for python in ("3.10", "3.11", "3.12", "3.13")
     ),
+    pytest.param("image-cpu.txt", "3.13", ALL, "image", id="image-cpu"),
+    pytest.param("image-gpu.txt", "3.13", ALL, "image", id="image-gpu"),
+    pytest.param("image-gpu.txt", "3.13", (), "gpu", id="image-gpu-cuda"),
+]
+EVERY_LOCK = [
+    *("base.txt", "image-cpu.txt", "image-gpu.txt", "kubeflow.txt"),
+    *("tfx116-py310.txt", "tfx121-py311.txt", "tools.txt"),
 ]
 
 
@@ -79,7 +86,7 @@ def test_every_direct_dependency_is_locked_at_a_version_that_satisfies_it(
     assert not wrong, f"requirements/{lock} is stale, run `make lock`: {wrong}"
 
 
-@pytest.mark.parametrize("lock", ["base.txt", "tfx116-py310.txt", "tfx121-py311.txt", "tools.txt"])
+@pytest.mark.parametrize("lock", EVERY_LOCK)
 def test_every_locked_version_has_hashes_and_no_index_is_named(root, lock):
     text = (root / "requirements" / lock).read_text(encoding="utf-8")
     pins = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
@@ -87,6 +94,23 @@ def test_every_locked_version_has_hashes_and_no_index_is_named(root, lock):
     assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == []
     assert "://" not in text
     assert "--index" not in text
+
+
+def test_no_lock_is_forgotten_here(root):
+    assert sorted(path.name for path in (root / "requirements").glob("*.txt")) == EVERY_LOCK
+
+
+def test_the_image_runs_the_versions_that_the_suite_ran_on(root):
+    folder = root / "requirements"
+    tested = locked_versions(folder / "tfx121-py311.txt", "3.13")
+    cpu = locked_versions(folder / "image-cpu.txt", "3.13")
+    gpu = locked_versions(folder / "image-gpu.txt", "3.13")
+    assert {name for name in cpu if tested.get(name) != cpu[name]} == {"pip"}
+    assert {name for name in gpu if cpu.get(name) != gpu[name]} == {
+        name for name in gpu if name.startswith("nvidia-")
+    }
+    assert set(cpu) <= set(gpu)
+    assert not {"pytest", "mypy", "ruff", "moto", "hypothesis"} & set(cpu)
 
 
 def test_the_base_lock_brings_nothing_heavy(root):

@@ -126,10 +126,62 @@ def test_a_sick_run_finds_the_last_blessed_model_is_blocked_and_red(sound, packa
     assert found[0] >= 2, "the resolver found no model and blessing of the first run"
 
 
+def in_container(*command, options=()):
+    """Runs a command as a cluster would: nothing to write to but `/tmp`, and here no network."""
+    limits = ["--read-only", "--tmpfs", "/tmp", "--network=none", "--cap-drop=ALL"]
+    return subprocess.run(
+        ["docker", "run", "--rm", *limits, *options, IMAGE, *command],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_containers_are_not_root_and_cannot_write():
     program = "import os, pathlib; print(os.getuid()); pathlib.Path('/opt/x').write_text('')"
-    command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", IMAGE, "python", "-c"]
-    done = subprocess.run([*command, program], check=False, capture_output=True, text=True)
+    done = in_container("python", "-c", program)
     assert done.returncode != 0
     assert int(done.stdout) > 0
     assert "Read-only file system" in done.stderr
+
+
+def test_the_image_judges_as_it_is_and_under_a_number_that_a_cluster_chose():
+    runs = "/opt/gradgate/app/gradgate/gate/golden_runs"
+    for record, status in (("healthy", 0), ("nan-mid-run", 10)):
+        command = ("gradgate", "check", f"{runs}/{record}/record", "--training-only")
+        for options in ((), ("--user", "123456:0")):
+            done = in_container(*command, options=options)
+            assert done.returncode == status, done.stderr
+
+
+def test_every_module_that_tfx_names_imports_without_what_was_taken_out():
+    modules = "tfx.v1, IPython, kfp, matplotlib.pyplot, mlflow, pandas, scipy.stats, sklearn"
+    done = in_container("python", "-c", f"import {modules}")
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_module_that_a_pipeline_names_as_a_file_is_packed_and_installed():
+    program = (
+        "import pathlib\n"
+        "from tfx.components.util import udf_utils\n"
+        "module = pathlib.Path('/tmp/own.py')\n"
+        "module.write_text('def run_fn(fn_args): pass\\n')\n"
+        "wheel, _ = udf_utils.package_user_module_file('Trainer', str(module), '/tmp/root')\n"
+        "print((pathlib.Path(udf_utils.install_to_temp_directory(wheel)) / 'own.py').is_file())\n"
+    )
+    done = in_container("python", "-c", program)
+    assert done.stdout.splitlines()[-1:] == ["True"], done.stderr[-3000:]
+
+
+def test_nothing_of_the_building_machine_and_no_compiler_is_in_the_image():
+    look = (
+        "env | cut -d= -f1; ls /etc/ssl /etc/pip.conf;"
+        " for name in cc gcc g++ ld; do command -v $name; done"
+    )
+    done = in_container("sh", "-c", look)
+    assert not {"SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX"} & set(
+        done.stdout.splitlines()
+    )
+    assert "authorities.crt" not in done.stdout
+    assert "/pip.conf" not in done.stdout
+    assert "/bin/" not in done.stdout
