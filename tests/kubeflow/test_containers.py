@@ -176,9 +176,11 @@ def test_a_module_that_a_pipeline_names_as_a_file_is_packed_and_installed():
 def test_nothing_of_the_building_machine_and_no_compiler_is_in_the_image():
     look = (
         "env | cut -d= -f1; ls /etc/ssl /etc/pip.conf;"
-        " for name in cc gcc g++ ld; do command -v $name; done"
+        " for name in cc gcc g++ ld; do command -v $name; done; true"
     )
     done = in_container("sh", "-c", look)
+    assert done.returncode == 0, done.stderr
+    assert "PATH" in done.stdout.splitlines()
     assert not {"SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX"} & set(
         done.stdout.splitlines()
     )
