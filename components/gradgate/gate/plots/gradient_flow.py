@@ -21,7 +21,7 @@ from gradgate.gate.wording import counted
 MOST_ROWS = 60
 _NAME = 28  # letters of a layer's name
 _PITCH = 6.7  # width of a letter of fixed pitch
-_LEGEND = 330.0
+_LEGEND, _SIGNS = 220.0, 110.0  # beside the subtitle: the colours, and signs below one another
 
 
 def gradient_flow(scene: Scene) -> Picture | None:
@@ -43,7 +43,7 @@ def gradient_flow(scene: Scene) -> Picture | None:
         width=WIDE,
         left=max(_PITCH * max(map(len, names)) + 22, 50.0),
         body=row_height * len(rows) + 6,
-        beside=_LEGEND,
+        beside=_LEGEND + (_SIGNS if heat.bad.any() and heat.zero().any() else 0),
     )
     draw_cells(frame, heat, row_height)
     _draw_names(frame, scene, rows, names, row_height)
