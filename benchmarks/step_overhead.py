@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import tensorflow as tf
-from _models import BATCH, MODELS, Sample
+from _models import MODELS, Sample
 from _variants import BASELINE, VARIANTS, Variant, model_class, prepare, switch_on
 
 _WARM_UP = 2  # rounds: tracing, caches
@@ -36,13 +36,16 @@ class Training:
     """One model that trains in one way, a fixed number of steps a round."""
 
     def __init__(
-        self, sample: Sample, variant: Variant, folder: Path, stack: contextlib.ExitStack
+        self,
+        sample: Sample,
+        data: tf.data.Dataset,
+        variant: Variant,
+        folder: Path,
+        stack: contextlib.ExitStack,
     ) -> None:
-        self._steps = sample.steps
+        self._steps, self._data = sample.steps, data
         self._model = sample.build(model_class(variant))
         self._callbacks = prepare(variant, self._model, folder, stack)
-        data = tf.data.Dataset.from_tensor_slices(sample.data())
-        self._data = data.batch(BATCH).cache().repeat()
 
     def seconds(self) -> float:
         """Trains a round; returns the CPU time of it."""
@@ -53,6 +56,11 @@ class Training:
         return time.process_time() - start
 
 
+def data_of(sample: Sample) -> tf.data.Dataset:
+    """Returns the batches of a sample, again and again; all trainings of a process share them."""
+    return tf.data.Dataset.from_tensor_slices(sample.data()).repeat()
+
+
 def measure(
     sample: Sample, names: Sequence[str], *, rounds: int, peer_rounds: int
 ) -> tuple[float, Ratios]:
@@ -60,8 +68,9 @@ def measure(
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         variants = [BASELINE, *(VARIANTS[name] for name in names)]
+        data = data_of(sample)
         trainings = [
-            Training(sample, variant, root / str(number), stack)
+            Training(sample, data, variant, root / str(number), stack)
             for number, variant in enumerate(variants)
         ]
         base: list[float] = []
@@ -92,8 +101,9 @@ def measure_switch(sample: Sample, variant: Variant, rounds: int) -> float:
     medians = []
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = data_of(sample)
         for each in (BASELINE, variant):
-            training = Training(sample, each, root / "baseline", stack)
+            training = Training(sample, data, each, root / "baseline", stack)
             switch_on(each, root / "debug")
             seconds = [training.seconds() for _ in range(_WARM_UP + rounds)]
             medians.append(statistics.median(seconds[_WARM_UP:]))

@@ -126,12 +126,44 @@ def test_statistics_are_bounded_and_the_schedule_is_kept():
     assert batch.statistics.step.tolist() == [*range(MOST_ANOMALIES), 49, 50, 99, 100]
 
 
+def test_norms_that_leap_all_the_time_are_no_longer_odd_but_nan_is():
+    layout = Layout(variables=1)
+    settings = GuardSettings(statistics_every=50)
+    weights = [Weight(tf.zeros([1]))]
+
+    def train(meter, gradients):
+        for gradient in gradients:
+            _, _, seen = meter.look(
+                [tf.constant([gradient])], weights=weights, loss=tf.constant(1.0)
+            )
+            meter.write(seen, tf.ones([1]))
+        return Decoder(layout).batch(*meter.read(), epoch=0, seconds=0.0)
+
+    leaping = [1.0] * 20 + [1e3, 1.0, 1.0, 1.0] * 45  # 200 steps, 45 spikes
+    meter = Meter(layout=layout, settings=settings, ring_steps=256)
+    batch = train(meter, leaping)
+    scheduled, spikes = [0, 50, 100, 150], range(20, 200, 4)
+    found = [step for step in batch.statistics.step.tolist() if step not in scheduled]
+    # 16, and one more for each of the samples at 50, 100 and 150.
+    assert found == [step for step in spikes if step <= 84] + [100 + 4, 152]
+    assert set(scheduled) <= set(batch.statistics.step.tolist())
+    assert np.isfinite(batch.norms).all()
+
+    resumed = Meter(layout=layout, settings=settings, ring_steps=256)
+    resumed.restore(200, meter.state())
+    for each in (meter, resumed):
+        batch = train(each, [1.0, 1e3, np.nan, 1e3, *[1.0] * 46, 1.0, 1e3])
+        assert batch.statistics.step.tolist() == [200, 201, 202, 250, 251]
+
+
 def test_samples_are_given_once_and_the_first_are_kept():
     ring = SampleRing(width=1, capacity=2)
     for value in range(4):
-        held = ring.held()
-        ring.put(tf.constant([float(value)]), held, tf.minimum(held + 1, 2))
+        counts = ring.counts()
+        held = tf.minimum(counts[0] + 1, 2)
+        ring.put(tf.constant([float(value)]), counts[0], tf.stack([held, value]))
     assert ring.read()[:, 0].tolist() == [0.0, 1.0]
     assert len(ring.read()) == 0
-    ring.put(tf.constant([7.0]), ring.held(), ring.held() + 1)
+    assert ring.counts().numpy().tolist() == [0, 3]
+    ring.put(tf.constant([7.0]), ring.counts()[0], ring.counts() + 1)
     assert ring.read()[:, 0].tolist() == [7.0]

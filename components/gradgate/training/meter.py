@@ -284,7 +284,8 @@ class Meter:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Returns what a resumed training needs to go on in the same way."""
-        return {name: variable.numpy() for name, variable in self._kept().items()}
+        kept = {name: variable.numpy() for name, variable in self._kept().items()}
+        return kept if self._sampler is None else {**kept, **self._sampler.state()}
 
     def restore(self, steps: int, state: Mapping[str, NDArray[Any]]) -> None:
         """Goes on after `steps` steps, from what `state` gave then."""
@@ -292,14 +293,15 @@ class Meter:
         for name, variable in self._kept().items():
             if name in state:
                 variable.assign(state[name])
+        if self._sampler is not None:
+            self._sampler.restore(state)
         for kept in self._state[1:]:
             for variable, first in zip(kept, self._state[0], strict=True):
                 variable.assign(first)
 
     def _kept(self) -> dict[str, tf.Variable]:
         kept = {f"clip_{i}": variable for i, variable in enumerate(self._state[0])}
-        kept |= {"loss_sum": self._loss_sum, "loss_scale_skips": self._skips}
-        return kept if self._sampler is None else {**kept, "median": self._sampler.median}
+        return {**kept, "loss_sum": self._loss_sum, "loss_scale_skips": self._skips}
 
 
 def _variables(values: Sequence[Any]) -> list[tf.Variable]:

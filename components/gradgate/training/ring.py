@@ -81,38 +81,49 @@ class SampleRing:
     """Holds the first `capacity` samples since the last read; later ones are not kept.
 
     The first steps of something odd say more than its last ones, so nothing is overwritten.
+
+    With the number of samples goes a second one, which is the sampler's own: two in one variable
+    cost a step no more than one.
     """
 
     def __init__(self, *, width: int, capacity: int) -> None:
         self.capacity = capacity
         self._rows = tf.Variable(tf.zeros([capacity + 1, width]), trainable=False)
-        self._count = tf.Variable(0, dtype=tf.int32, trainable=False)
+        self._counts = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
 
     @property
     def device_bytes(self) -> int:
         """What it holds on the device."""
-        return 4 * int(np.prod(self._rows.shape)) + 4
+        return 4 * int(np.prod(self._rows.shape)) + 8
 
-    def held(self) -> tf.Tensor:
-        """Returns int32 [], how many samples are held: the place of the next one."""
-        return self._count.read_value()
+    def counts(self) -> tf.Tensor:
+        """Returns int32 [2]: samples held, so the place of the next one; the sampler's number."""
+        return self._counts.read_value()
 
-    def put(self, sample: tf.Tensor, place: tf.Tensor, held: tf.Tensor) -> None:
+    def put(self, sample: tf.Tensor, place: tf.Tensor, counts: tf.Tensor) -> None:
         """Writes a sample, float32 [width].
 
         Args:
             sample: Float32 [width].
-            place: Int32 []: what `held()` gave, or `capacity`, where nothing is kept.
-            held: Int32 []: what `held()` is to give from now on.
+            place: Int32 []: the first of `counts()`, or `capacity`, where nothing is kept.
+            counts: Int32 [2]: what `counts()` is to give from now on.
         """
         tf.raw_ops.ResourceScatterUpdate(resource=self._rows.handle, indices=place, updates=sample)
-        self._count.assign(held, read_value=False)
+        self._counts.assign(counts, read_value=False)
 
     def read(self) -> NDArray[np.float32]:
         """Returns the samples that were not returned before, [n, width], on the host."""
-        count = int(self._count.numpy())
+        count, own = self._counts.numpy().tolist()
         if not count:
             return np.empty((0, self._rows.shape[1]), np.float32)
         samples: NDArray[np.float32] = self._rows.numpy()[:count]
-        self._count.assign(0)
+        self._counts.assign([0, own])
         return samples
+
+    def own_number(self) -> NDArray[np.int32]:
+        """Returns the sampler's number, int32 [], on the host."""
+        return np.array(self._counts.numpy()[1])
+
+    def start_at(self, own_number: int) -> None:
+        """Goes on empty, with this number of the sampler's, on the host."""
+        self._counts.assign([0, own_number])

@@ -2,9 +2,12 @@
 
 On schedule, and at once when something is odd: a number that is not finite, or a norm far above
 its running median. All of it stands behind one condition that is almost never true.
+
+Where norms leap all the time, spikes are no longer odd, and to look at each would cost as much as a
+look at every step. So spikes have a budget: some at once, and one more for each scheduled sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +27,7 @@ from gradgate.training.ring import SampleRing
 from gradgate.training.sample import Regularizer, sample_of, sketch_of
 
 MOST_ANOMALIES = 32  # samples besides the scheduled ones, between two reads
+MOST_SPIKES = 16  # of these, at once; as many of all as this and the scheduled ones
 _SPIKE = 100.0  # of half squares: a norm 10 times its running median
 _MEDIAN_STEP = 1.1  # of half squares: 5 % of a norm a step
 _WARMUP = 16  # steps before a median means something
@@ -35,7 +39,7 @@ class Look(NamedTuple):
     norms: Norms
     kind: tf.Tensor  # float32 []: bits of the flags; 0 where nothing is kept
     place: tf.Tensor  # int32 []: in the ring of samples
-    held: tf.Tensor  # int32 []: samples there, with this one
+    counts: tf.Tensor  # int32 [2]: samples there and spikes spent, with this one
     is_usual: tf.Tensor  # bool []: whether nothing more is to be known of the step
     sample: tf.Tensor  # float32 [looked_width]
 
@@ -106,7 +110,7 @@ class Sampler:
         is_finite = tf.math.is_finite(total if loss is None else total + loss)
         is_calm = self._has_no_spike(halves, step) & is_finite
         phase = (step + 1) % self._every  # 1: a sample; 0: the sketch of the step before one
-        v, width, held = self._layout.variables, self._layout.looked_width, self._ring.held()
+        v, width, counts = self._layout.variables, self._layout.looked_width, self._ring.counts()
         capacity, every = self._ring.capacity, self._every
 
         def usual(
@@ -114,58 +118,77 @@ class Sampler:
             total: tf.Tensor,
             _phase: tf.Tensor,
             _is_calm: tf.Tensor,
-            held: tf.Tensor,
+            _is_finite: tf.Tensor,
+            counts: tf.Tensor,
             *_: Any,
         ) -> tuple[tf.Tensor, ...]:
             norms = norms_from_half_squares(halves, total)
-            return *norms, tf.constant(0.0), tf.constant(capacity), held, tf.zeros([width])
+            place, is_usual = tf.constant(capacity), tf.constant(value=True)
+            return *norms, tf.constant(0.0), place, counts, is_usual, tf.zeros([width])
 
         def rare(
             halves: tf.Tensor,
             total: tf.Tensor,
             phase: tf.Tensor,
             is_calm: tf.Tensor,
-            held: tf.Tensor,
+            is_finite: tf.Tensor,
+            counts: tf.Tensor,
             *given: Any,
         ) -> tuple[tf.Tensor, ...]:
             # The same norms as on a usual step when they can be had: sampling changes no result.
             norms = norms_if_finite_else_scaled(halves, total, given[:v])
+            held, spent = tf.unstack(counts)
             is_scheduled = tf.constant(every == 1) | (phase <= 1)
             is_before = tf.equal(phase, 0) & is_calm & tf.constant(every > 1)
-            (looked,) = unless_rare(
-                is_before,
-                lambda *_: (tf.zeros([width - v * SKETCH]),),
-                lambda *given: (sample_of(given[:v], given[v:], self._regularizers),),
-                given,
-            )
-            sample = tf.concat([looked, sketch_of(given[:v])], axis=0)
-            kind = tf.where(is_before, float(SKETCHED), float(SKETCHED | SAMPLED))
-            kind += tf.where(is_scheduled, 0.0, float(ODD))
+            is_spike = ~is_scheduled & is_finite
             # What is odd leaves room for what is scheduled.
             has_room = held < tf.where(is_scheduled, capacity, MOST_ANOMALIES)
-            place = tf.where(has_room, held, capacity)
-            kept = held + tf.cast(has_room, tf.int32)
-            return *norms, tf.where(has_room, kind, 0.0), place, kept, sample
+            has_room &= ~is_spike | (spent < MOST_SPIKES)
+            is_sample = has_room & ~is_before
+
+            def seen(is_sample: tf.Tensor, *given: Any) -> tuple[tf.Tensor, ...]:
+                (looked,) = unless_rare(
+                    ~is_sample,
+                    lambda *_: (tf.zeros([width - v * SKETCH]),),
+                    lambda *given: (sample_of(given[:v], given[v:], self._regularizers),),
+                    given,
+                )
+                return (tf.concat([looked, sketch_of(given[:v])], axis=0),)
+
+            (sample,) = unless_rare(
+                ~has_room, lambda *_: (tf.zeros([width]),), seen, (is_sample, *given)
+            )
+            kind = tf.where(is_before, float(SKETCHED), float(SKETCHED | SAMPLED))
+            kind += tf.where(is_scheduled, 0.0, float(ODD))
+            earned = tf.cast(is_scheduled & ~is_before & (spent > 0), tf.int32)
+            more = tf.stack([1, tf.cast(is_spike, tf.int32)]) * tf.cast(has_room, tf.int32)
+            return (
+                *norms,
+                tf.where(has_room, kind, 0.0),
+                tf.where(has_room, held, capacity),
+                counts + more - tf.stack([0, earned]),
+                ~is_sample,
+                sample,
+            )
 
         is_usual = (phase > 1) & is_calm
-        arguments = (halves, total, phase, is_calm, held, *gradients, *weights)
-        each, overall, kind, place, kept, sample = unless_rare(
-            is_usual, usual, rare, arguments, self._traced
-        )
-        return Look(Norms(each, overall), kind, place, kept, is_usual, sample)
+        arguments = (halves, total, phase, is_calm, is_finite, counts, *gradients, *weights)
+        each, overall, *seen = unless_rare(is_usual, usual, rare, arguments, self._traced)
+        return Look(Norms(each, overall), *seen)
 
     def look_closely(
         self, gradients: Sequence[Gradient], weights: Sequence[tf.Tensor], norms: Norms
     ) -> Look:
         """Returns a sample of gradients that are odd, see `look`."""
-        held = self._ring.held()
+        counts = self._ring.counts()
+        held = counts[0]
         has_room = held < MOST_ANOMALIES
         sample = [sample_of(gradients, weights, self._regularizers), sketch_of(gradients)]
         return Look(
             norms=norms,
             kind=tf.where(has_room, float(SAMPLED | SKETCHED | ODD), 0.0),
             place=tf.where(has_room, held, self._ring.capacity),
-            held=held + tf.cast(has_room, tf.int32),
+            counts=counts + tf.stack([tf.cast(has_room, tf.int32), 0]),
             is_usual=tf.constant(value=False),
             sample=tf.concat(sample, axis=0),
         )
@@ -180,15 +203,25 @@ class Sampler:
             update_norms: Float32 [v], of what was added to each variable.
             unless: Bool []; where it is true nothing is kept.
         """
-        place, held = look.place, look.held
+        place, counts = look.place, look.counts
         if unless is not None:
             place = tf.where(unless, self._ring.capacity, place)
-            held = tf.where(unless, self._ring.held(), held)
-        self._ring.put(tf.concat([look.sample, update_norms], axis=0), place, held)
+            counts = tf.where(unless, self._ring.counts(), counts)
+        self._ring.put(tf.concat([look.sample, update_norms], axis=0), place, counts)
 
     def read(self) -> NDArray[np.float32]:
         """Returns the samples that were not returned before, on the host."""
         return self._ring.read()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Returns what a resumed training needs to go on in the same way."""
+        return {"median": self.median.numpy(), "spikes": self._ring.own_number()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Goes on from what `state` gave."""
+        if "median" in state:
+            self.median.assign(state["median"])
+        self._ring.start_at(int(state.get("spikes", 0)))
 
     def _has_no_spike(self, halves: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Returns bool [], whether no norm is far above its running median, which moves on.
