@@ -31,7 +31,8 @@ pytestmark = pytest.mark.half("alone")  # it waits for many processes: beside on
 
 PIECES, PIECE = 6, 10
 STEPS = PIECES * PIECE
-SLOWEST = 1.5  # seconds that the mirror may cost a training here; a fault would add more
+SLOWEST = 4.0  # seconds that the mirror may cost a training here; a fault would add more
+PATIENCE = 240  # seconds to wait for what happens at once on a quiet machine
 TIMEOUT = 1  # second that the sender waits for an answer; it waits longer for a slow server
 
 
@@ -151,7 +152,7 @@ class Training:
         self._writer.rewind(at, "a test")
         self._time(self.sink.begin, self.card, training_uid=self.uid, planned_steps=STEPS)
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=PATIENCE):
         """Until all of it was sent."""
         assert Outbox(self.folder).wait_until_empty(seconds), self.log()
         assert not (self.folder / "outbox-failed").exists(), self.log()
@@ -238,7 +239,7 @@ def assert_held_up(training, proxy, jobs=2):
     assert len(Outbox(training.folder).paths()) == jobs
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=PATIENCE):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -370,12 +371,16 @@ def test_a_server_that_is_killed_and_started_again_gets_everything(train, store,
 def test_sync_goes_on_trying_says_what_it_sent_and_ends_well(train, store, proxy):
     proxy.break_by("refuse")
     train.run()
+    wait_for(lambda: "Connection refused" in train.new_log())
+    at_work = (train.folder / "sender.lock").read_text()
     arguments = [train.record, "--format", "json"]  # the record says where its outbox is
     with subprocess.Popen(
         [sys.executable, "-m", "gradgate", "sync", *map(str, arguments)],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     ) as process:
+        # Only then is it `sync` that tries: what the sender before it sends, it does not tell.
+        wait_for(lambda: (train.folder / "sender.lock").read_text() not in ("", at_work))
         tries = train.new_log().count("Connection refused")
         wait_for(lambda: train.new_log().count("Connection refused") >= tries + 3)
         proxy.heal()
