@@ -29,7 +29,7 @@ AS_OF = "2026-11-23T05:40:00Z"
 PATHS = ("first/kernel", "first/bias", "head/kernel")
 SAMPLED = (
     "sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite", "weight_norm", "update_ratio",
-    "global_cosine", "data_norm", "data_mean_abs", "data_max_abs", "data_zero_fraction",
+    "adam_rms", "global_cosine", "data_norm", "data_mean_abs", "data_max_abs", "data_zero_fraction",
 )  # fmt: skip
 LOOKED = ("looked", "dead_fraction", "saturated_fraction", "spread")
 
@@ -59,6 +59,7 @@ class Training:
         self.nonfinite = np.zeros(rows, np.int64)
         self.weight_norm = np.ones(rows, np.float32)
         self.update_ratio = np.full(rows, 1e-3, np.float32)
+        self.adam_rms = np.ones(rows, np.float32)
         self.global_cosine = np.full(len(self.sampled), 0.5, np.float32)
         self.data_norm = self.data_mean_abs = self.data_max_abs = self.data_zero_fraction = None
         self.loss_scale_skips = None

@@ -169,7 +169,9 @@ def test_columns_that_are_not_the_variables_of_the_card(make, training):
     assert "2 variables in model.json, and [3] columns" in failed(make, training)["T-CORRUPT"]
 
 
-@pytest.mark.parametrize("name", ["update_ratio", "weight_norm", "data_mean_abs", "data_norm"])
+@pytest.mark.parametrize(
+    "name", ["update_ratio", "adam_rms", "weight_norm", "data_mean_abs", "data_norm"]
+)
 def test_statistics_of_other_variables_than_those_of_the_card(make, training, name):
     training.with_data_loss()
     setattr(training, name, getattr(training, name)[:, :2])

@@ -29,7 +29,15 @@ def spoil(training, value):
     """Puts a value into every measured array at step 150, which is sampled."""
     for name in ("loss", "norms", "global_norm", "clip_scale"):
         getattr(training, name)[150] = value
-    for name in ("mean_abs", "max_abs", "zero_fraction", "weight_norm", "update_ratio", "spread"):
+    for name in (
+        "mean_abs",
+        "max_abs",
+        "zero_fraction",
+        "weight_norm",
+        "update_ratio",
+        "adam_rms",
+        "spread",
+    ):
         getattr(training, name)[3] = value
     training.clipped[150] = True
 
@@ -93,6 +101,7 @@ def test_a_non_finite_number_is_seen(signal, training, bad):
 
 
 OPTIONAL = {
+    "variable.adam_rms": "adam_rms",
     "variable.update_ratio": "update_ratio",
     "variable.weight_norm": "weight_norm",
     "variable.weight_growth": "weight_norm",

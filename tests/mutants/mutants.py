@@ -140,6 +140,13 @@ MUTANTS = (
         "gate/test_rules.py",
     ),
     _of(
+        "Adam's second moment is read with the bias of its first steps",
+        "training/sample.py",
+        "    expected = tf.sqrt(tf.cast(moment, tf.float32) / bias)\n",
+        "    expected = tf.sqrt(tf.cast(moment, tf.float32))\n",
+        "training/test_adam_rms.py",
+    ),
+    _of(
         "a single sample does not vary",
         "gate/aggregates/variation.py",
         "    return np.where(count > 1, variation, np.nan)\n",

@@ -52,11 +52,18 @@ def make_full_batch(first, count, variables=3, every=4, seed=0, layers=2):
     shape = (len(sampled), variables)
     more = {
         name: rng.lognormal(size=shape).astype(np.float32)
-        for name in ("weight_norm", "data_norm", "data_mean_abs", "data_max_abs", "update_ratio")
+        for name in (
+            "weight_norm",
+            "data_norm",
+            "data_mean_abs",
+            "data_max_abs",
+            "update_ratio",
+            "adam_rms",
+        )
     }
     more["data_zero_fraction"] = rng.uniform(size=shape).astype(np.float32)
     more["cosine"] = rng.uniform(-1, 1, shape).astype(np.float32)
-    more["update_ratio"][:, 1] = np.nan
+    more["update_ratio"][:, 1] = more["adam_rms"][1:2] = np.nan
     more["cosine"][:1] = np.nan
     more["global_cosine"] = more["cosine"].mean(1)
     activations = {

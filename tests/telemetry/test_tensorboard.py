@@ -143,7 +143,7 @@ def test_the_custom_scalars_page_has_charts_whose_patterns_find_what_was_written
     assert [title for title, matched in found.items() if not matched] == never_measured
     assert found["Gradient norm, log10: bias"] == {"gradient_norm_log10/dense/bias"}
     assert {tag.split("/")[0] for tag in tags} == {
-        "gradgate", "gradient_norm", "gradient_norm_log10", "update_ratio_log10",
+        "gradgate", "gradient_norm", "gradient_norm_log10", "update_ratio_log10", "adam_rms",
         "gradient_mean_abs", "gradient_max_abs",
         "gradient_zero_fraction", "gradient_data_mean_abs", "gradient_cosine", "gradient_log10",
         "update_ratio", "activation_dead_fraction", "activation_saturated_fraction",

@@ -233,6 +233,8 @@ def on_two_replicas(of: Trainings) -> dict[str, Case]:
         "loop": of.loop,
         "eager": of.line(lambda: SGD(1.0), *PAIR, clip=ONE, compiled=EAGER),
         "measured": of.line(lambda: SGD(0.1), *PAIR, kernel="ones", statistics_every=1),
+        "moments": of.line(Adam, *PAIR, statistics_every=1),
+        "moments, skip": of.line(Adam, *PAIR, statistics_every=1, on_nonfinite="skip"),
         "opposing": of.line(lambda: SGD(1.0), **opposing, clip=ONE),
         "opposing, Keras": of.line(lambda: SGD(1.0, global_clipnorm=1.0), **opposing, plain=True),
         "uneven": of.line(lambda: SGD(0.0), **uneven),

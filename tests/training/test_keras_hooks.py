@@ -235,7 +235,7 @@ class Passing:
         self.seen.append("see_scaled")
         return is_finite
 
-    def update_norms(self):
+    def of_update(self):
         return tf.zeros([1])
 
 

@@ -152,6 +152,12 @@ def test_statistics_and_update_ratio_are_those_of_the_aggregated_gradient(case):
     np.testing.assert_allclose(_flat(found.numbers[:2]), [1.4, 1.1, 0.3], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["moments", "moments, skip"])
+def test_adams_second_moment_is_that_of_the_aggregated_gradient(case, name):
+    # At the first step it is the square of what was aggregated, whatever the replicas had.
+    np.testing.assert_allclose(case(name).steps.statistics.adam_rms, [[1.0, 1.0]], rtol=1e-4)
+
+
 def test_a_replica_without_rows_counts_with_a_loss_of_0_as_in_keras(case):
     # Rows of x = 1 and y = 1, 2, 6 in batches of 2: the last one leaves replica 1 without any.
     #   dL/dw = dL/db = -2 y, averaged over two replicas: -3, then -6.

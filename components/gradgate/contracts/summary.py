@@ -59,7 +59,7 @@ class VariableSummary(Recorded):
     Attributes:
         norm: L2 norm of the aggregated gradient (before any clip), every step.
         mean_abs, max_abs, zero_fraction: On the statistics schedule.
-        weight_norm, update_ratio: Likewise, see `telemetry.batch.StatisticsBatch`.
+        weight_norm, update_ratio, adam_rms: Likewise, see `telemetry.batch.StatisticsBatch`.
         data_norm, data_mean_abs, data_max_abs, data_zero_fraction: Likewise; None when the training
             has no weight regulariser, or did not say whether its loss has them in it.
         cosine: Between the gradients of two consecutive steps, in [-1, 1].
@@ -77,6 +77,7 @@ class VariableSummary(Recorded):
     zero_fraction: SeriesSummary = Field(default_factory=SeriesSummary)
     weight_norm: SeriesSummary | None = None
     update_ratio: SeriesSummary | None = None
+    adam_rms: SeriesSummary | None = None
     data_norm: SeriesSummary | None = None
     data_mean_abs: SeriesSummary | None = None
     data_max_abs: SeriesSummary | None = None

@@ -269,6 +269,18 @@ def _update_ratio(case: _Case) -> str:
     )
 
 
+def _adam_rms(case: _Case) -> str:
+    symptom, card, _ = case
+    where = facts.layer_in_words(card, symptom.variable)
+    if symptom.is_low:
+        return f"The gradient of {where} has all but gone: see why its layer no longer learns."
+    return (
+        f"The gradient of {where} outgrew what Adam remembers of it"
+        f"{_amount(symptom, ', by {:.2g} times')}: spikes of the loss follow within a few steps."
+        " Lower beta_2 (to 0.99 or 0.95), or clip the update; then lower the learning rate."
+    )
+
+
 def _weight_norm(case: _Case) -> str:
     symptom, card, _ = case
     where = facts.layer_in_words(card, symptom.variable)
@@ -405,6 +417,7 @@ _ADVICE: Final[Mapping[str, Callable[[_Case], str]]] = {
     "variable.mean_abs": _magnitude,
     "variable.max_abs": _magnitude,
     "variable.zero_fraction": _zeros,
+    "variable.adam_rms": _adam_rms,
     "variable.update_ratio": _update_ratio,
     "variable.weight_norm": _weight_norm,
     "variable.unused": _unused,

@@ -31,6 +31,9 @@ class StatisticsBatch:
         update_ratio: float32 [m, v], L2 norm of what the optimizer added to each variable over
             `weight_norm`; NaN where the step was not applied or the norm is 0. Decoupled weight
             decay and constraints are not in it.
+        adam_rms: float32 [m, v], sqrt(mean(g^2 / max(v, epsilon^2))) of each variable's gradient as
+            the optimizer got it, v being its second moment after the step, without its bias; NaN
+            where the step was not applied. None of an optimizer unlike Adam.
         data_norm, data_mean_abs, data_max_abs, data_zero_fraction: float32 [m, v], as `norms` and
             the fields above, of the data-loss gradient: the gradient less that of the weight
             regularisers. None when it is the same, or not known (`ModelCard.data_loss_gradient`).
@@ -48,6 +51,7 @@ class StatisticsBatch:
     histogram: Ints | None = None
     weight_norm: Floats | None = None
     update_ratio: Floats | None = None
+    adam_rms: Floats | None = None
     data_norm: Floats | None = None
     data_mean_abs: Floats | None = None
     data_max_abs: Floats | None = None

@@ -50,6 +50,7 @@ _STEP_LISTS = {
 _SAMPLED_SINCE = (
     "weight_norm",
     "update_ratio",
+    "adam_rms",
     "data_norm",
     "data_mean_abs",
     "data_max_abs",

@@ -21,6 +21,7 @@ _SAMPLED = ("mean_abs", "max_abs", "zero_fraction")
 _SAMPLED_SINCE = (
     "weight_norm",
     "update_ratio",
+    "adam_rms",
     "data_norm",
     "data_mean_abs",
     "data_max_abs",
@@ -28,7 +29,7 @@ _SAMPLED_SINCE = (
     "cosine",
 )
 _ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction", "spread")
-_NAN_IS_ABSENT = {"update_ratio", "cosine", "global_cosine", *_ACTIVATIONS[1:]}
+_NAN_IS_ABSENT = {"update_ratio", "adam_rms", "cosine", "global_cosine", *_ACTIVATIONS[1:]}
 
 
 class SummaryBuilder:

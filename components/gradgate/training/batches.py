@@ -104,12 +104,15 @@ class Decoder:
         is_full = (flags[sketched] & SAMPLED) > 0
         full = {name: values[is_full] for name, values in part.items()}
         was_applied = applied[sketched][is_full]
+        if "adam_rms" in full:
+            full["adam_rms"] = np.where(was_applied[:, np.newaxis], full["adam_rms"], np.nan)
         return StatisticsBatch(
             step=step[sketched][is_full],
             **{name: full[name] for name in self._layout.fields if name != "nonfinite"},
             nonfinite=full["nonfinite"].astype(np.int64),
             histogram=full["histogram"].astype(np.int64),
             update_ratio=_ratio(full["update_norm"], full["weight_norm"], was_applied),
+            adam_rms=full.get("adam_rms"),
             cosine=cosine[is_full],
             global_cosine=global_cosine[is_full],
         )

@@ -3,7 +3,7 @@
 row     v norms | the scalars | losses of r replicas, if r > 1 | scale and skips of the loss, if
         it is scaled | norms after and firing of t transforms, if t > 1
 sample  the fields, v numbers each | histograms, bin by bin | sketches, bucket by bucket |
-        norms of the updates
+        norms of the updates | RMS of the gradients by Adam's second moment, if it keeps one
 """
 
 import dataclasses
@@ -34,6 +34,7 @@ class Layout:
         loss_scaled: Whether the loss is scaled.
         has_data: Whether the data-loss gradient is looked at, besides the whole one.
         is_sampled: Whether samples are ever taken.
+        has_moments: Whether the optimizer keeps a second moment as Adam does.
     """
 
     variables: int
@@ -42,6 +43,7 @@ class Layout:
     loss_scaled: bool = False
     has_data: bool = False
     is_sampled: bool = True
+    has_moments: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -57,7 +59,16 @@ class Layout:
     @property
     def sample_width(self) -> int:
         """Numbers of a sample."""
-        return self.looked_width + (self.variables if self.is_sampled else 0)
+        return self.looked_width + (self.update_width if self.is_sampled else 0)
+
+    @property
+    def update_width(self) -> int:
+        """Numbers of a sample that are known after the update."""
+        return self.variables * len(self._of_update)
+
+    @property
+    def _of_update(self) -> tuple[str, ...]:
+        return ("update_norm", "adam_rms") if self.has_moments else ("update_norm",)
 
     @property
     def row_width(self) -> int:
@@ -71,7 +82,7 @@ class Layout:
     def split_samples(self, samples: NDArray[np.float32]) -> Columns:
         """Returns the parts of samples [m, sample_width]: [m, v] each, or [m, v, depth]."""
         v, depths = self.variables, {"histogram": HISTOGRAM_BINS, "sketch": SKETCH}
-        names = (*self.fields, "histogram", "sketch", "update_norm")
+        names = (*self.fields, "histogram", "sketch", *self._of_update)
         parts = _split(samples, [(name, v * depths.get(name, 1)) for name in names])
         for name, depth in depths.items():
             parts[name] = parts[name].reshape(len(samples), depth, v).swapaxes(1, 2)

@@ -130,16 +130,16 @@ class Meter:
         row = self._row(norms, report, flags, look, loss, losses, loss_scale)
         return clipped, is_applied, Seen(step, row, look, is_over)
 
-    def write(self, seen: Seen, update_norms: tf.Tensor) -> None:
+    def write(self, seen: Seen, of_update: tf.Tensor) -> None:
         """Writes the row of a step, and its sample if there is one.
 
         Args:
             seen: From before the update.
-            update_norms: Float32 [v], of what was added to each variable.
+            of_update: Float32 [update_width], see `Layout`.
         """
         self._ring.put(seen.row, seen.step, unless=seen.is_over)
         if self._sampler is not None and seen.look is not None:
-            self._sampler.write(seen.look, update_norms, unless=seen.is_over)
+            self._sampler.write(seen.look, of_update, unless=seen.is_over)
 
     def write_left_out(
         self,
@@ -183,7 +183,9 @@ class Meter:
             look = self._sampler.look_closely(gradients, values, norms)
         flags = tf.constant(0.0)
         row = self._row(norms, untouched, flags, look, loss, losses, loss_scale)
-        self.write(Seen(self._ring.step(), row, look, is_over), tf.zeros([self.layout.variables]))
+        self.write(
+            Seen(self._ring.step(), row, look, is_over), tf.zeros([self.layout.update_width])
+        )
 
     def is_over(self) -> tf.Tensor:
         """Returns bool [], whether an earlier step ended the training."""

@@ -4,7 +4,7 @@ Its methods run while TensorFlow traces the step (or, eagerly, in every step), s
 Python state of one trace, and what they compute is part of the graph.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -22,7 +22,7 @@ from gradgate.training.layout import Layout
 from gradgate.training.meter import Meter, Seen
 from gradgate.training.noted_losses import NotedLosses
 from gradgate.training.overflow import any_infinite, are_bad, is_fault, marked, unscaled
-from gradgate.training.sample import change_norm, that_can_be_taken_out
+from gradgate.training.sample import adam_rms, change_norm, that_can_be_taken_out
 from gradgate.training.scope import outside_of_traces, replica, replicas_here
 from gradgate.training.settings import GuardSettings
 from gradgate.training.weights import layers_of, weights_of
@@ -68,6 +68,8 @@ class Probe:
         self._updates: dict[int, tuple[Any, Any]] = {}
         self._traced: Traced = {}
         self._seen: Seen | None = None
+        self._used: list[Gradient] = []  # as the optimizer gets them, in the order of variables
+        self._steps_before: tf.Tensor | None = None  # of the optimizer
         self._weights: list[Weight] = []
         self._layers: list[int] = []  # each variable's
         self._positions: dict[int, int] = {}
@@ -129,7 +131,10 @@ class Probe:
             replica_here=here,
         )
         if here == 0:
-            self._seen = seen
+            self._seen, self._used = seen, clipped
+            if meter.layout.has_moments:
+                steps = names.inner_optimizer(self._optimizer).iterations
+                self._steps_before = tf.cast(tf.convert_to_tensor(steps), tf.float32)
         return [clipped[position] for position in positions], is_applied
 
     def note_update(self, variable: Any, value: Any, *, replaces: bool) -> None:
@@ -141,12 +146,18 @@ class Probe:
         if position is not None and position not in self._updates:  # else another replica's
             self._updates[position] = (value, found.read_value() if replaces else None)
 
-    def update_norms(self) -> tf.Tensor:
-        """Returns the norms of what was added to each variable, float32 [v]."""
+    @property
+    def update_width(self) -> int:
+        """How many numbers `of_update` returns."""
+        assert self.meter is not None, "a step was seen"
+        return self.meter.layout.update_width
+
+    def of_update(self) -> tf.Tensor:
+        """Returns norms of what was added to each variable, and more, float32 [update_width]."""
         assert self.meter is not None, "a step was seen"
         is_usual = self.meter.is_usual(self._seen)
         if is_usual is None or not self._is_first_here():
-            return tf.zeros([self.variables])
+            return tf.zeros([self.update_width])
         changes = [self._updates.get(position, (None, None)) for position in range(self.variables)]
         assert self.has_gradient is not None, "made together with the meter"
         # An optimizer may change variables past its own methods, where nobody sees by how much.
@@ -155,22 +166,48 @@ class Probe:
             for (new, _), has_gradient in zip(changes, self.has_gradient, strict=True)
         ]
 
-        def norms(*given: Any) -> tuple[tf.Tensor]:
-            pairs = zip(given[: self.variables], given[self.variables :], strict=True)
-            return (tf.stack([change_norm(new, old) for new, old in pairs]) + unseen,)
+        v = self.variables
 
-        arguments = [new for new, _ in changes] + [old for _, old in changes]
+        def numbers(*given: Any) -> tuple[tf.Tensor]:
+            pairs = zip(given[:v], given[v : 2 * v], strict=True)
+            norms = tf.stack([change_norm(new, old) for new, old in pairs]) + unseen
+            return (tf.concat([norms, *self._of_moments(given[2 * v :])], axis=0),)
+
+        arguments = [new for new, _ in changes] + [old for _, old in changes] + self._moments()
         (each,) = unless_rare(
-            is_usual, lambda *_: (tf.zeros([self.variables]),), norms, arguments, self._traced
+            is_usual, lambda *_: (tf.zeros([self.update_width]),), numbers, arguments, self._traced
         )
         return each
 
-    def write(self, update_norms: tf.Tensor) -> None:
+    def _moments(self) -> list[Any]:
+        """What `_of_moments` takes: gradients, their second moments, and steps before this one."""
+        assert self.meter is not None, "a step was seen"
+        if not self.meter.layout.has_moments:
+            return []
+        kept = {
+            self._positions.get(variable): moment
+            for variable, moment in names.second_moments(self._optimizer).items()
+        }
+        found = [kept.get(position) for position in range(self.variables)]
+        read = [None if moment is None else moment.read_value() for moment in found]
+        return [*self._used, *read, self._steps_before]
+
+    def _of_moments(self, given: Sequence[Any]) -> list[tf.Tensor]:
+        if not given:
+            return []
+        inner = names.inner_optimizer(self._optimizer)
+        *rest, before = given
+        bias = 1.0 - tf.pow(tf.constant(inner.beta_2, tf.float32), before + 1.0)
+        pairs = zip(rest[: self.variables], rest[self.variables :], strict=True)
+        each = [adam_rms(gradient, moment, bias, inner.epsilon) for gradient, moment in pairs]
+        return [tf.stack(each)]
+
+    def write(self, of_update: tf.Tensor) -> None:
         """Writes the row of the step that was seen."""
         if not self._is_first_here():
             return
         assert self.meter is not None and self._seen is not None, "a step was seen"  # noqa: PT018
-        self.meter.write(self._seen, update_norms)
+        self.meter.write(self._seen, of_update)
         self._seen = None
         if tf.executing_eagerly():
             self._on_eager_step()
@@ -277,6 +314,7 @@ class Probe:
                 loss_scaled=self._is_scaled,
                 has_data=self.takes_penalty_out and any(r is not None for r in regularizers),
                 is_sampled=settings.statistics_every > 0,
+                has_moments=names.is_like_adam(self._optimizer),
             ),
             settings=settings,
             ring_steps=steps,

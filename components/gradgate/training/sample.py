@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from gradgate.gradients import (
@@ -57,6 +58,25 @@ def change_norm(new: Gradient, old: tf.Tensor | None = None) -> tf.Tensor:
     return tf.constant(0.0) if new is None else _change_norm(new, old)
 
 
+def adam_rms(gradient: Gradient, moment: tf.Tensor | None, bias: tf.Tensor, epsilon: float) -> Any:
+    """Returns the RMS of a gradient by Adam's second moment, float32 []; NaN without one.
+
+    `sqrt(mean(g^2 / max(v / bias, epsilon^2)))`, which is 1 where squares are what they were.
+
+    Source: Wortsman et al. (2023), Stable and low-precision training for large-scale
+    vision-language models, https://arxiv.org/abs/2304.13013, RMS_t of StableAdamW.
+
+    Args:
+        gradient: As the optimizer got it.
+        moment: Its second moment v after the step, of the same shape.
+        bias: Float32 [], `1 - beta_2^t` after t steps.
+        epsilon: Of the optimizer.
+    """
+    if gradient is None or moment is None:
+        return tf.constant(np.nan, tf.float32)
+    return _adam_rms(gradient, moment, bias, tf.constant(epsilon, tf.float32))
+
+
 # A model has many variables of few shapes. Each of these is traced once a shape, and stands in the
 # graph of a step as a call: building the same ops for each of 200 variables would take a minute.
 
@@ -90,6 +110,19 @@ def _sketch_of(gradient: Gradient) -> tf.Tensor:
 @tf.function(autograph=False)
 def _change_norm(new: Gradient, old: tf.Tensor | None) -> tf.Tensor:
     return _norm(values_of(sum_duplicate_rows(new)) if old is None else new - old)
+
+
+@tf.function(autograph=False)
+def _adam_rms(
+    gradient: Gradient, moment: tf.Tensor, bias: tf.Tensor, epsilon: tf.Tensor
+) -> tf.Tensor:
+    gradient = sum_duplicate_rows(gradient)
+    entries = tf.cast(tf.size(moment), tf.float32)
+    if isinstance(gradient, tf.IndexedSlices):  # what is not there is 0
+        moment = tf.gather(moment, gradient.indices)
+    expected = tf.sqrt(tf.cast(moment, tf.float32) / bias)
+    ratio = tf.cast(values_of(gradient), tf.float32) / tf.maximum(expected, epsilon)
+    return _norm(ratio) / tf.sqrt(entries)
 
 
 def _norm(values: tf.Tensor) -> tf.Tensor:

@@ -193,21 +193,19 @@ class Sampler:
             sample=tf.concat(sample, axis=0),
         )
 
-    def write(
-        self, look: Look, update_norms: tf.Tensor, *, unless: tf.Tensor | None = None
-    ) -> None:
+    def write(self, look: Look, of_update: tf.Tensor, *, unless: tf.Tensor | None = None) -> None:
         """Keeps the sample, if it is one.
 
         Args:
             look: From before the update.
-            update_norms: Float32 [v], of what was added to each variable.
+            of_update: Float32 [update_width], see `Layout`.
             unless: Bool []; where it is true nothing is kept.
         """
         place, counts = look.place, look.counts
         if unless is not None:
             place = tf.where(unless, self._ring.capacity, place)
             counts = tf.where(unless, self._ring.counts(), counts)
-        self._ring.put(tf.concat([look.sample, update_norms], axis=0), place, counts)
+        self._ring.put(tf.concat([look.sample, of_update], axis=0), place, counts)
 
     def read(self) -> NDArray[np.float32]:
         """Returns the samples that were not returned before, on the host."""

@@ -175,6 +175,7 @@ def _widths(statistics: StatisticsBatch) -> set[int]:
         statistics.zero_fraction,
         statistics.weight_norm,
         statistics.update_ratio,
+        statistics.adam_rms,
         statistics.data_norm,
         statistics.data_mean_abs,
         statistics.data_max_abs,

@@ -45,6 +45,7 @@ from gradgate.gate.signals.spikes import GRADIENT_SPIKE, LOSS_SPIKE
 from gradgate.gate.signals.steps import STEP_SKIPPED
 from gradgate.gate.signals.unused import MODEL_UNUSED_FRACTION, VARIABLE_UNUSED
 from gradgate.gate.signals.updates import (
+    VARIABLE_ADAM_RMS,
     VARIABLE_UPDATE_RATIO,
     VARIABLE_WEIGHT_GROWTH,
     VARIABLE_WEIGHT_NORM,
@@ -79,6 +80,7 @@ ALL: Final[tuple[Signal, ...]] = (
     VARIABLE_NORM_SHARE,
     GRADIENT_GLOBAL_NORM,
     GRADIENT_SPIKE,
+    VARIABLE_ADAM_RMS,
     VARIABLE_UPDATE_RATIO,
     VARIABLE_WEIGHT_NORM,
     VARIABLE_WEIGHT_GROWTH,

@@ -21,6 +21,10 @@ def _update_ratio(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG
     return of_statistics(batch, sampled.update_ratio, measured=measured)
 
 
+def _adam_rms(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
+    return of_statistics(batch, batch.statistics.adam_rms)
+
+
 def _weight_norm(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
     return of_statistics(batch, batch.statistics.weight_norm)
 
@@ -51,6 +55,18 @@ VARIABLE_UPDATE_RATIO = StepSignal(
     reader=memoryless(_update_ratio),
     remedy=_REMEDY,
     has_gaps=True,
+)
+VARIABLE_ADAM_RMS = StepSignal(
+    name="variable.adam_rms",
+    noun="gradient by Adam's second moment",
+    unit="",
+    what="sqrt(mean(g^2 / max(v, epsilon^2))) of the variable's gradient after the clips, v being"
+    " Adam's second moment after the step, without its bias; 1 where squares are what they were.",
+    source="signals 21; StableAdamW, https://arxiv.org/abs/2304.13013",
+    level="variable-sampled",
+    kind="measure",
+    reader=memoryless(_adam_rms),
+    remedy=f"of Adam, AdamW, Nadam and Lamb alone, and {_REMEDY}",
 )
 VARIABLE_WEIGHT_NORM = StepSignal(
     name="variable.weight_norm",

@@ -35,10 +35,11 @@ _SAMPLED = {
     "max_abs": "gradient_max_abs",
     "zero_fraction": "gradient_zero_fraction",
     "update_ratio": "update_ratio",
+    "adam_rms": "adam_rms",
     "data_mean_abs": "gradient_data_mean_abs",
     "cosine": "gradient_cosine",
 }
-_NAN_IS_ABSENT = ("update_ratio", "cosine")
+_NAN_IS_ABSENT = ("update_ratio", "adam_rms", "cosine")
 _ACTIVATIONS = ("dead_fraction", "saturated_fraction")
 _ROLLING = 100
 _FLOOR = 1e-12  # so that the logarithm of a zero gradient stays a number

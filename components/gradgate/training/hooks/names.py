@@ -18,6 +18,8 @@ ASSIGNS = ("assign", "assign_add", "assign_sub")  # public: how an optimizer cha
 CLEAR_LOSSES = "_clear_losses"  # private: a model's call drops the losses of the call before
 FINITE = "check_finite"  # public, of a LossScaleOptimizer: whether the scaled gradients are
 
+_LIKE_ADAM = (keras.optimizers.Adam, keras.optimizers.Nadam, keras.optimizers.Lamb)
+
 _PARAMETERS = {
     LOSS: ["self", "loss"],
     APPLY: ["self", "grads", "trainable_variables"],
@@ -103,6 +105,25 @@ def check_keras(optimizer: keras.optimizers.Optimizer) -> None:
                 f"instrument: Keras {keras.__version__} {what} {type(each).__name__}.{name},"
                 f" where the steps are observed, so nothing would be measured. {remedy}"
             )
+
+
+def is_like_adam(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Says whether an optimizer keeps a running mean of squared gradients for each variable."""
+    return isinstance(inner_optimizer(optimizer), _LIKE_ADAM)
+
+
+def second_moments(optimizer: keras.optimizers.Optimizer) -> dict[int, tf.Variable]:
+    """Returns what a built optimizer like Adam divides by, by id of its variable.
+
+    Keras keeps none for a variable that is overwritten with its gradient.
+    """
+    inner = inner_optimizer(optimizer)
+    kept = inner._velocity_hats if getattr(inner, "amsgrad", False) else inner._velocities
+    return {
+        id(tf_variable(variable)): tf_variable(moment)
+        for variable, moment in zip(inner._trainable_variables, kept, strict=True)
+        if moment is not None
+    }
 
 
 def no_merge_call() -> bool:

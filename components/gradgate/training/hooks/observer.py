@@ -12,10 +12,11 @@ class Observer(Protocol):
     """What sees every step. All but `note_update` are called for each replica in its context.
 
     Attributes:
-        variables: How many there are, v.
+        update_width: How many numbers it takes of an update.
     """
 
-    variables: int
+    @property
+    def update_width(self) -> int: ...  # noqa: D102 - see above
 
     def note_loss(self, loss: Any) -> None:
         """Takes the loss of the batch whose gradients come next, before it is scaled."""
@@ -32,10 +33,10 @@ class Observer(Protocol):
     def note_update(self, variable: Any, value: Any, *, replaces: bool) -> None:
         """Takes what is about to be added to any variable, or what is to replace it."""
 
-    def update_norms(self) -> tf.Tensor:
-        """Returns the norms of the updates noted in this graph, float32 [v]."""
+    def of_update(self) -> tf.Tensor:
+        """Returns numbers of the updates noted in this graph, float32 [update_width]."""
 
-    def write(self, update_norms: tf.Tensor) -> None:
+    def write(self, of_update: tf.Tensor) -> None:
         """Writes the row of the step whose gradients were seen."""
 
     def see_batch(self, pairs: Pairs) -> tf.Tensor:

@@ -43,7 +43,7 @@ class ObservedStep:
         """In the place of UPDATE."""
         self._update(grads, trainable_variables, learning_rate)
         if not self._was_seen():
-            self._observer.write(self._observer.update_norms())
+            self._observer.write(self._observer.of_update())
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         """In the place of APPLY: the step is seen before anything of it is done.
@@ -57,7 +57,7 @@ class ObservedStep:
 
         def use(used: Sequence[Any]) -> tf.Tensor:
             self._apply(used, variables)
-            return self._observer.update_norms()
+            return self._observer.of_update()
 
         if self._conditional:
             norms = self._where(is_used, used, use)
@@ -123,7 +123,7 @@ class ObservedStep:
             self._is_decided = True
             try:
                 with self._unscaled():
-                    return tf.cond(is_used, use, lambda: self._no_norms)
+                    return tf.cond(is_used, use, lambda: self._nothing)
             finally:
                 self._is_decided = False
 
@@ -141,8 +141,8 @@ class ObservedStep:
         return context.merge_call(across, args=(is_used, used))
 
     @property
-    def _no_norms(self) -> tf.Tensor:
-        return tf.fill([self._observer.variables], float("nan"))
+    def _nothing(self) -> tf.Tensor:
+        return tf.fill([self._observer.update_width], float("nan"))
 
     def _unscaled(self) -> Without:
         """Gradients are unscaled already, so Keras must not do it again."""
