@@ -5,8 +5,6 @@ of its own. Time of the processor and of the clock; the greatest memory of the p
 and, where there are any, of a worker. Other work on the machine lengthens the clock's time most.
 
     python benchmarks/gate_scale.py [--steps 1000 10000 ...] [--engines in_process ...] [--out FILE]
-
-`--judge` measures the aims instead: import of the judge, and a record of 100 layers, 10,000 steps.
 """
 
 import argparse
@@ -52,7 +50,6 @@ rules:
   - {id: end, signal: loss, aggregate: {fn: improvement}, expect: {op: "<", value: 0.6}}
 """,
 }
-_AIM_OF_IMPORT, _AIM_OF_JUDGING = 0.3, 2.0
 
 
 def judge_here(record: str, engine: str, policy: str) -> dict[str, float | str]:
@@ -123,34 +120,12 @@ def scale(steps: list[int], engines: list[str], policies: list[str], variables: 
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def aims(repeats: int = 5) -> str:
-    """Returns CPU seconds of the import and of the judgement, each with what it may be."""
-    timed = "import time; t = time.process_time(); import gradgate.gate; "
-    timed += "print(time.process_time() - t)"
-    imports = [_seconds([sys.executable, "-c", timed]) for _ in range(repeats)]
-    with tempfile.TemporaryDirectory() as folder:
-        record = write_record(Path(folder) / "record", steps=10_000, variables=200)
-        judged = [judge_apart(record, "in process", "default")["cpu"] for _ in range(repeats)]
-    lines = [
-        ["", "CPU seconds", "aim"],
-        ["---", "---:", "---:"],
-        ["import of the judge", f"{min(imports):.2f}", f"{_AIM_OF_IMPORT}"],
-        ["100 layers, 10,000 steps, default policy", f"{min(judged):.2f}", f"{_AIM_OF_JUDGING}"],
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _seconds(command: list[str]) -> float:
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", nargs="+", type=int, default=[10**n for n in range(3, 8)])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=["default"])
     parser.add_argument("--variables", type=int, default=200)
-    parser.add_argument("--judge", action="store_true", help="the aims alone")
     parser.add_argument("--out", type=Path, help="file for the table, besides")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -158,11 +133,8 @@ def main() -> None:
         print(json.dumps(judge_here(*given.one)))
         return
     version = f"Python {platform.python_version()}, {os.cpu_count()} cores"
-    if given.judge:
-        text = f"The least of 5; {version}\n\n{aims()}"
-    else:
-        table = scale(given.steps, given.engines, given.policies, given.variables)
-        text = f"{given.variables} variables; {version}\n\n{table}"
+    table = scale(given.steps, given.engines, given.policies, given.variables)
+    text = f"{given.variables} variables; {version}\n\n{table}"
     print(text)
     if given.out:
         given.out.write_text(text + "\n")
