@@ -269,6 +269,27 @@ MUTANTS = (
         "        if owner == approver:\n",
         "gate/test_waivers.py",
     ),
+    _of(
+        "a check that failed is let by without a waiver",
+        "gate/waiving.py",
+        "            elif waivers:\n",
+        "            elif True:\n",
+        "gate/test_waived_age.py",
+    ),
+    _of(
+        "any check can be waived",
+        "gate/waiving.py",
+        '            if check.status != "fail" or check.code not in WAIVABLE_CHECKS:\n',
+        '            if check.status != "fail":\n',
+        "gate/test_waived_age.py",
+    ),
+    _of(
+        "a model of waived evidence is a baseline for later ones",
+        "gate/verdicts.py",
+        '        healthy=may_push and mode == "enforce" and not is_evidence_waived,\n',
+        '        healthy=may_push and mode == "enforce",\n',
+        "gate/test_waived_age.py",
+    ),
     # --- Shadow ----------------------------------------------------------------------------------
     _of(
         "a rule in shadow decides",
@@ -287,8 +308,8 @@ MUTANTS = (
     _of(
         "what shadow let by is healthy",
         "gate/verdicts.py",
-        '        healthy=may_push and mode == "enforce",\n',
-        "        healthy=may_push,\n",
+        '        healthy=may_push and mode == "enforce" and not is_evidence_waived,\n',
+        "        healthy=may_push and not is_evidence_waived,\n",
         "gate/test_shadow.py",
     ),
     # --- Evidence --------------------------------------------------------------------------------

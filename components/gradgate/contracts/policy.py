@@ -77,7 +77,7 @@ class Staleness(Contract):
 
     Attributes:
         max_age_after_export: Longest time between the end of the training and its judgement; a
-            failure blocks and cannot be waived. None asks nothing.
+            failure blocks, and can be waived as `T-STALE`. None asks nothing.
         max_clock_skew: How far the training may end after its judgement before the clock counts as
             set back; then no waiver is in force.
     """

@@ -2,7 +2,7 @@
 
 They are a file of their own, so that it can have other reviewers than the policy. A waived rule is
 still asked and shown with its value; it warns instead of blocking. What says that the evidence is
-not in order cannot be waived.
+not in order cannot be waived, but for the age of a training: `WAIVABLE_CHECKS`.
 """
 
 import unicodedata
@@ -17,6 +17,8 @@ from gradgate.contracts.policy import Identifier
 from gradgate.contracts.times import Instant, instant
 
 MAX_DAYS: Final = 90
+WAIVABLE_CHECKS: Final = frozenset({"T-STALE"})
+"""Checks that a waiver may name like a rule. What spoils the evidence itself is not among them."""
 _MAX_AT_ONCE: Final = 2
 
 
@@ -37,7 +39,7 @@ class Waiver(Contract):
     """One rule, let go by for a while.
 
     Attributes:
-        policy, rule: Ids of the policy and of its rule.
+        policy, rule: Ids of the policy and of its rule, or of one of `WAIVABLE_CHECKS`.
         owner: Who answers for it.
         approved_by: Somebody else, who agreed.
         created, expires: In force from the one on until just before the other; at most 90 days.

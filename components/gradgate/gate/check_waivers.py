@@ -6,6 +6,7 @@ One that fits nothing waives nothing, and whoever wrote it believes that it does
 from collections.abc import Iterator
 
 from gradgate.contracts import Policy, Rule, Waiver, Waivers
+from gradgate.contracts.waivers import WAIVABLE_CHECKS
 from gradgate.gate.check_policy import did_you_mean
 from gradgate.gate.read_yaml import Path, short
 from gradgate.gate.signals import CATALOGUE, per_variable
@@ -31,12 +32,24 @@ def _misfits(waiver: Waiver, policy: Policy) -> Iterator[tuple[Path, str]]:
             ("expires",),
             f"is {waiver.days:g} days after created; this policy allows {policy.max_waiver_days}",
         )
+    if waiver.rule in WAIVABLE_CHECKS:
+        yield from _misfits_of_check(waiver, policy)
+        return
     rules = {rule.id: rule for rule in policy.rules}
     rule = rules.get(waiver.rule)
     if rule is None:
         yield ("rule",), _unknown(waiver.rule, list(rules))
         return
     yield from _misfits_of_layers(waiver, rule)
+
+
+def _misfits_of_check(waiver: Waiver, policy: Policy) -> Iterator[tuple[Path, str]]:
+    if policy.staleness.max_age_after_export is None:
+        text = "T-STALE is the age of a training, and this policy asks for none"
+        yield ("rule",), f"{text} (staleness.max_age_after_export); remove the waiver"
+    if waiver.scope.layers is not None:
+        text = f"{waiver.rule} is of the run as a whole and has no layers; remove them"
+        yield ("scope", "layers"), text
 
 
 def _unknown(name: str, rules: list[str]) -> str:

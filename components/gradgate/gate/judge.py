@@ -87,7 +87,8 @@ def judge(
         _judge_one(policy, name, one, model, waiving, comparing.of(name, one), engine)
         for name, one in evidence.each()
     ]
-    used = {name for one in judged for a in one.answers for name in a.finding.waived_by}
+    times, let_by = waiving.let_by(check_clock(policy.staleness, manifest, as_of))
+    used = {name for one in judged for a in one.answers for name in a.finding.waived_by} | let_by
     by_rule = zip(policy.rules, zip(*(one.answers for one in judged), strict=True), strict=True)
     worst = [worst_of(rule, answers) for rule, answers in by_rule]
     integrity = (
@@ -95,7 +96,7 @@ def judge(
         *(check for one in judged for check in one.integrity),
         *(() if training_only else compare_model(manifest, model)),
         *(compare_weights(evidence, model) if policy.require_trained_weights else ()),
-        *check_clock(policy.staleness, manifest, as_of),
+        *times,
         *check_baselines(policy, given, manifest),
         *about_policy,
         *waiving.checks(used, evidence, model),
@@ -116,6 +117,7 @@ def judge(
         integrity=integrity,
         others=tuple(others),
         waivers=waiving.seen(used),
+        is_evidence_waived=bool(let_by),
         references=tuple(one.reference for one in judged if one.reference),
         bootstrap=any(
             answer.is_bootstrap and not policy.is_shadow(rule)

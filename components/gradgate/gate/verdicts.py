@@ -37,13 +37,15 @@ def decide(
     waivers: tuple[WaiverSeen, ...] = (),
     coverage: Sequence[CoverageSeen] = (),
     references: tuple[Reference, ...] = (),
+    is_evidence_waived: bool = False,
     bootstrap: bool = False,
     may_bless: bool = True,
 ) -> Verdict:
     """Returns the sealed verdict: blocked if a check failed, else the strictest level.
 
     Of a policy in shadow it is at most a warning, and the model is not healthy: nobody has said
-    yet that the policy is right.
+    yet that the policy is right. Nor is one whose evidence was let by: it may be pushed, but no
+    later training is compared with it, or starts from it.
     """
     in_shadow = set(policy.shadow_rules if policy else ())
     mode = policy.mode if policy else "enforce"
@@ -64,7 +66,7 @@ def decide(
         mode=mode,
         would_decide=_strictest(all_ordered, integrity) if is_any_in_shadow else None,
         blessed=may_push and not refusals and may_bless and subject.model_digest is not None,
-        healthy=may_push and mode == "enforce",
+        healthy=may_push and mode == "enforce" and not is_evidence_waived,
         bootstrap=bootstrap,
         headline=headline,
         subject=subject,

@@ -5,11 +5,12 @@ and that must not bring a waiver back to life.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from gradgate.contracts import IntegrityCheck, Manifest, Policy, Waiver, Waivers
 from gradgate.contracts.times import duration, instant
 from gradgate.contracts.verdict import WaiverSeen
+from gradgate.contracts.waivers import WAIVABLE_CHECKS
 from gradgate.gate.evidence import Evidence
 from gradgate.gate.globs import matches
 from gradgate.gate.integrity.clock import is_set_back
@@ -88,6 +89,28 @@ class Waiving:
         if self.clock_is_set_back:
             return "; ".join(f"waiver {w.id} does not count, see T-CLOCK" for w in self.ended)
         return "; ".join(f"waiver {w.id} expired on {w.expires}" for w in self.ended)
+
+    def let_by(
+        self, checks: Sequence[IntegrityCheck]
+    ) -> tuple[tuple[IntegrityCheck, ...], frozenset[str]]:
+        """Returns the checks, a failed one that is waived as a warning; and the waivers' ids.
+
+        What a check says stays to be read. One that had a waiver says so, too.
+        """
+        found, used = [], set[str]()
+        for check in checks:
+            mine = self.of(check.code)
+            waivers = [waiver for waiver in mine.in_force if covers(waiver, None)]
+            if check.status != "fail" or check.code not in WAIVABLE_CHECKS:
+                found.append(check)
+            elif waivers:
+                used |= {waiver.id for waiver in waivers}
+                message = f"{check.message}; {in_words(waivers)}"
+                found.append(check.model_copy(update={"status": "warn", "message": message}))
+            else:
+                message = "; ".join(text for text in (check.message, mine.why_not) if text)
+                found.append(check.model_copy(update={"message": message}))
+        return tuple(found), frozenset(used)
 
     def seen(self, used: Collection[str]) -> tuple[WaiverSeen, ...]:
         """What the verdict says of each waiver, by id.
