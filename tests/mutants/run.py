@@ -1,9 +1,9 @@
 """Shows that every known fault of a gate, put into ours, is found by a test.
 
 `python tests/mutants/run.py` copies the source tree, puts one mutant after the other into the copy
-(`mutants.py` has the list), runs the tests that are to find it, and prints which did. Exits with 1
-if a mutant survives, or a patch does not apply any more. `--only WORD` takes those whose name holds
-the word; `--table` prints Markdown, as it stands in docs/faults.md.
+(`mutants.py` lists them, file by file), runs the tests that are to find it, and prints which did.
+Exits with 1 if a mutant survives, or a patch does not apply any more. `--only WORD` takes those
+whose name holds the word; `--table` prints Markdown, as it stands in docs/faults.md.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def patched(mutant: Mutant, root: Path = ROOT) -> tuple[Path, str]:
     if text.count(mutant.old) != 1:
         raise ValueError(
             f"{mutant.name}: {mutant.file} holds what it replaces {text.count(mutant.old)} times;"
-            " it must be once. Bring tests/mutants/mutants.py up to date."
+            " it must be once. Bring tests/mutants up to date."
         )
     changed = text.replace(mutant.old, mutant.new)
     compile(changed, str(path), "exec")
