@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from gradgate.gradients import ClipByGlobalNorm
 from gradgate.training import instrument
+from gradgate.training.hooks import names
 
 _MAX_NORM = 1.0
 
@@ -26,12 +27,15 @@ class Variant:
 
     Attributes:
         statistics_every: With gradgate, see `GuardSettings`.
+        adam_rms: With gradgate, whether samples hold a gradient against Adam's second moment. There
+            is no such setting: it is here to tell what that statistic costs.
         summary_every: With the recipe of tf.summary, written every so many steps.
         tensorboard: With the TensorBoard callback.
         switch: With something that is switched on for the whole process.
     """
 
     statistics_every: int | None = None
+    adam_rms: bool = True
     summary_every: int | None = None
     tensorboard: bool = False
     switch: str | None = None
@@ -49,12 +53,25 @@ VARIANTS = {
     "gradgate, full statistics every 50": Variant(statistics_every=50),
     "gradgate, full statistics every 10": Variant(statistics_every=10),
     "gradgate, full statistics every step": Variant(statistics_every=1),
+    "every 50, without Adam's moment": Variant(statistics_every=50, adam_rms=False),
+    "every 10, without Adam's moment": Variant(statistics_every=10, adam_rms=False),
+    "every step, without Adam's moment": Variant(statistics_every=1, adam_rms=False),
     "tf.summary recipe, every 50": Variant(summary_every=50),
     "tf.summary recipe, every step": Variant(summary_every=1),
     "TensorBoard callback, every epoch": Variant(tensorboard=True),
     "enable_check_numerics": Variant(switch="check_numerics"),
     "Debugger V2, FULL_HEALTH": Variant(switch="debugger_v2"),
 }
+
+
+_is_like_adam = names.is_like_adam
+
+
+def _has_moments(optimizer: Any) -> bool:
+    return _is_like_adam(optimizer) and not getattr(optimizer, "has_no_moments", False)
+
+
+names.is_like_adam = _has_moments
 
 
 class SummaryModel(keras.Model):
@@ -97,6 +114,7 @@ def prepare(
     optimizer = keras.optimizers.Adam(global_clipnorm=None if is_ours else _MAX_NORM)
     model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
     if is_ours:
+        optimizer.has_no_moments = not variant.adam_rms
         clip = ClipByGlobalNorm(max_norm=_MAX_NORM)
         stack.enter_context(
             instrument(model, folder, clip=clip, statistics_every=variant.statistics_every)

@@ -160,3 +160,13 @@ def test_a_copy_of_a_verdict_counts_once_and_its_own_place_is_named(call, make_r
     assert call("explain", "root").stderr == (
         "root/GradientGate/verdict/7/verdict.json, the newest of 1 found\n"
     )
+
+
+def test_a_record_that_nobody_judged_says_what_to_do(run_cli, make_record):
+    record = make_record()
+    done = run_cli("explain", record)
+    assert done.returncode == Exit.CANNOT_JUDGE
+    assert done.stderr == (
+        f"cannot explain: {record} is a health record, which nobody judged yet. Judge it first:"
+        f" gradgate check {record} --training-only --format json --out verdict.json\n"
+    )

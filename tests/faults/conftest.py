@@ -275,7 +275,9 @@ def program():
         spec = importlib.util.spec_from_file_location(f"faults_{name}", folder / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(folder)  # as for a program that is run
+            spec.loader.exec_module(module)
         return module
 
     return load

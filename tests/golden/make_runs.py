@@ -123,8 +123,11 @@ def silent_nan(steps: StepBatch) -> None:
 
 def clip_saturation(steps: StepBatch) -> None:
     """The clip acts on every step and leaves a fiftieth of the gradient."""
+    seen = steps.statistics
     steps.clipped[:] = True
-    steps.clip_scale[:] = steps.clipped_norm[:] = 0.02
+    steps.clip_scale[:], steps.clipped_norm[:] = 0.02, 4.0
+    for values in (steps.global_norm, steps.norms, seen.mean_abs, seen.max_abs):
+        values[...] = 200 * values
 
 
 def vanishing(steps: StepBatch) -> None:

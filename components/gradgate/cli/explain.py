@@ -50,7 +50,7 @@ def explain(
     try:
         file, document = _newest(verdict) or (_file(verdict), read_verdict(verdict))
     except VerdictError as error:
-        refuse(f"cannot explain: {error}", Exit.CANNOT_JUDGE)
+        refuse(f"cannot explain: {_or_judge_it(verdict) or error}", Exit.CANNOT_JUDGE)
     except OSError as error:
         refuse(f"cannot explain: {verdict}: {error.strerror}", Exit.CANNOT_JUDGE)
     if output_format is not Format.text:
@@ -68,6 +68,14 @@ def explain(
 
 def _file(place: Path) -> Path:
     return place / VERDICT if place.is_dir() else place
+
+
+def _or_judge_it(place: Path) -> str:
+    """What to do with a health record, which is no verdict yet; empty where there is none."""
+    if not (place / "manifest.json").is_file():
+        return ""
+    judge = f"gradgate check {place} --training-only --format json --out verdict.json"
+    return f"{place} is a health record, which nobody judged yet. Judge it first: {judge}"
 
 
 def _newest(folder: Path) -> tuple[Path, Verdict] | None:
