@@ -125,7 +125,7 @@ class Asking:
         if self._case is None or self._error:
             return
         if unreadable and isinstance(self._case, StepCase):
-            self._unknown = f"the steps could not be read to the end: {unreadable}"
+            self._unknown = f"the steps could not be read to the end: {unreadable.rstrip('.')}"
             return
         try:
             measured = self._case.measured(min_samples=self._policy.min_samples_of(self.rule))

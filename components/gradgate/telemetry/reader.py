@@ -33,6 +33,7 @@ from gradgate.telemetry.parts import PARTS, read_part
 from gradgate.telemetry.writer import MANIFEST, OPTIMIZERS
 
 _MAX_DOCUMENT = 256 << 20
+_MEND = "Copy the record again from where it was written, or train again."
 _Document = TypeVar("_Document", bound=Recorded)
 
 
@@ -255,12 +256,13 @@ def _read_checked(folder: Path, file: FileDigest) -> bytes:
     if len(data) != file.size:
         raise RecordError(
             "T-TRUNCATED",
-            f"{file.path}: has {len(data)} bytes, the manifest says {file.size}.",
+            f"{file.path}: has {len(data)} bytes, the manifest says {file.size}. {_MEND}",
         )
     found = "sha256:" + hashlib.sha256(data).hexdigest()
     if found != file.sha256:
         raise RecordError(
-            "T-CORRUPT", f"{file.path}: has digest {found}, the manifest says {file.sha256}."
+            "T-CORRUPT",
+            f"{file.path}: has digest {found}, the manifest says {file.sha256}. {_MEND}",
         )
     return data
 
