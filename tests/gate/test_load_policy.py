@@ -341,7 +341,7 @@ def test_a_message_moves_no_cursor():
             ("policy.yaml:4:13: staleness.max_clock_skew: got '5 min'; must match"
             " ^[1-9][0-9]{0,4}[smhd]$"),
         ),
-        ((RULE, RULE + RULE), "policy.yaml:4:1: rules: rules: id used twice: skips."),
+        ((RULE, RULE + RULE), "policy.yaml:4:1: rules: id used twice: skips."),
         ((RULE, "  []\n"), "policy.yaml:4:1: rules: got []; "),
     ],
 )  # fmt: skip

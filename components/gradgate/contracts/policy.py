@@ -250,7 +250,7 @@ class Policy(Contract):
         ids = [rule.id for rule in rules]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
-            raise ValueError(f"rules: id used twice: {', '.join(twice)}.")
+            raise ValueError(f"id used twice: {', '.join(twice)}.")
         return rules
 
     @model_validator(mode="after")
