@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradgate.contracts import Tracking
-from gradgate.telemetry.sinks.mlflow_buckets import Buckets, live_buckets
+from gradgate.telemetry.sinks.buckets import Buckets, live_buckets
+from gradgate.telemetry.sinks.extremes import Extremes
 from gradgate.telemetry.sinks.mlflow_budget import share_out
-from gradgate.telemetry.sinks.mlflow_extremes import Extremes
 from gradgate.telemetry.sinks.mlflow_series import all_points, final_series, live_series
 
 EVERY = Tracking(layers=100, most_series=1000, total_points=250_000)

@@ -12,7 +12,7 @@ from gradgate.contracts import ModelCard
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.parts import PARTS, read_part
 from gradgate.telemetry.resume import ResumeFolder
-from gradgate.telemetry.sinks.mlflow_extremes import Point
+from gradgate.telemetry.sinks.extremes import Point
 from gradgate.telemetry.sinks.mlflow_outbox import Job
 from gradgate.telemetry.sinks.mlflow_series import Series, live_series
 from gradgate.telemetry.sinks.mlflow_store import Store, milliseconds

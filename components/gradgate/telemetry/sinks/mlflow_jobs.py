@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from gradgate.contracts import ModelCard, Verdict
 from gradgate.telemetry.reader import Record, RecordError, open_record
+from gradgate.telemetry.sinks.extremes import Point
 from gradgate.telemetry.sinks.mlflow_artifact import ARTIFACT, SeriesFile
 from gradgate.telemetry.sinks.mlflow_budget import share_out
 from gradgate.telemetry.sinks.mlflow_errors import reason, remedy
-from gradgate.telemetry.sinks.mlflow_extremes import Point
 from gradgate.telemetry.sinks.mlflow_inputs import dataset_inputs
 from gradgate.telemetry.sinks.mlflow_links import RUN, MlflowRun, without_user, write_run
 from gradgate.telemetry.sinks.mlflow_outbox import Job

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from gradgate.contracts import ModelCard, Tracking
 from gradgate.telemetry.batch import StepBatch
-from gradgate.telemetry.sinks.mlflow_buckets import Buckets, live_buckets
+from gradgate.telemetry.sinks.buckets import Buckets, live_buckets
+from gradgate.telemetry.sinks.extremes import Extremes, Floats, Point
 from gradgate.telemetry.sinks.mlflow_budget import (
     LAYER_SECTIONS,
     QUANTILES,
@@ -26,7 +27,6 @@ from gradgate.telemetry.sinks.mlflow_budget import (
     share_out,
     variable_keys,
 )
-from gradgate.telemetry.sinks.mlflow_extremes import Extremes, Floats, Point
 
 _FLOOR = 1e-12  # so that the logarithm of a zero gradient stays a number
 _LINEAR = {"zero_fraction", "cosine"}  # fractions and cosines are read best as they are

@@ -14,17 +14,14 @@ from tensorboard.plugins.custom_scalar import layout_pb2, metadata
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from gradgate.contracts import ModelCard
+from gradgate.telemetry.sinks.tensorboard_run import CLIP_RATE, NONFINITE, SKIPPED
 
-CLIP_RATE = "clip_rate_last_100"
 _RUN = {
     "Loss": ["loss"],
     "Global norm before and after the clips": ["global_norm", "clipped_norm"],
     "Clip rate of the last 100 steps": [CLIP_RATE],
     "Clip scale": ["clip_scale"],
-    "Steps not finite, and steps not applied, since the last point": [
-        "nonfinite_steps",
-        "skipped_steps",
-    ],
+    "Steps not finite, and steps not applied, so far": [NONFINITE, SKIPPED],
 }
 _VARIABLES = {
     "Gradient norm, log10": "gradient_norm_log10",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradgate.telemetry.sinks.mlflow_buckets import Buckets
+from gradgate.telemetry.sinks.buckets import Buckets
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
