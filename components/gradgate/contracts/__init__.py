@@ -1,5 +1,9 @@
 """What crosses a process boundary. Imports the standard library and pydantic only."""
 
+from gradgate.contracts.architecture import InitializerCard as InitializerCard
+from gradgate.contracts.architecture import InputCard as InputCard
+from gradgate.contracts.architecture import LayerCard as LayerCard
+from gradgate.contracts.architecture import LossCard as LossCard
 from gradgate.contracts.base import Contract as Contract
 from gradgate.contracts.base import Number as Number
 from gradgate.contracts.base import Recorded as Recorded

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from gradgate.contracts.architecture import InputCard, LayerCard, LossCard
 from gradgate.contracts.base import Recorded
 
 
@@ -71,6 +72,11 @@ class ModelCard(Recorded):
         activations: Layers whose activations are looked at.
         device_bytes: What the measurement holds on the device.
         seed: The one seed of Python, NumPy and TensorFlow; None when none was set.
+        layers: Calls of layers, each after those that feed it; empty in records of before.
+        outputs: Positions in `layers` of what the model gives out; empty when that is not known.
+        losses: Of the outputs, as the model was compiled.
+        batch_size: Examples in a batch, of all replicas; None when it is not known.
+        inputs: What the inputs looked like; empty when none were looked at.
     """
 
     model_name: str
@@ -93,3 +99,8 @@ class ModelCard(Recorded):
     devices: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
     seed: int | None = None
+    layers: tuple[LayerCard, ...] = ()
+    outputs: tuple[int, ...] = ()
+    losses: tuple[LossCard, ...] = ()
+    batch_size: int | None = Field(default=None, ge=1)
+    inputs: tuple[InputCard, ...] = ()

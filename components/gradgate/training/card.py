@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from gradgate.contracts import ActivationCard, ModelCard, VariableCard, sha256
 from gradgate.gradients import clip_to_config
+from gradgate.training.architecture import layers_and_outputs, losses_of
 from gradgate.training.hooks import names
 from gradgate.training.scope import strategy_name
 from gradgate.training.settings import GuardSettings
@@ -29,6 +30,7 @@ def describe(
     device_bytes: int = 0,
     activations: Sequence[ActivationCard] = (),
     depths: Mapping[str, int] | None = None,
+    batch_size: int | None = None,
 ) -> ModelCard:
     """Returns the card of one optimizer's training.
 
@@ -44,6 +46,7 @@ def describe(
         device_bytes: What the measurement holds on the device.
         activations: Layers whose activations are looked at.
         depths: Place of each layer in the forward pass, by its name; None when not seen.
+        batch_size: Examples in a batch, of all replicas; None when not known.
     """
     owners = _owners(model)
     inner = names.inner_optimizer(optimizer)
@@ -53,6 +56,7 @@ def describe(
     ]
     if depths:
         cards = [card.model_copy(update={"depth": depths.get(card.layer)}) for card in cards]
+    layers, outputs = layers_and_outputs(model)
     return ModelCard(
         model_name=model.name,
         variables=tuple(cards),
@@ -74,6 +78,10 @@ def describe(
         devices=tuple(device.name for device in tf.config.list_logical_devices()),
         versions=_versions(),
         seed=settings.seed,
+        layers=layers,
+        outputs=outputs,
+        losses=losses_of(model),
+        batch_size=batch_size,
     )
 
 

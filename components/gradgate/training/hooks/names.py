@@ -154,3 +154,27 @@ def has_mask(output: Any) -> bool:
 def layers_of(model: keras.Model) -> list[keras.Layer]:
     """Returns the model and all its layers, each before the layers inside of it."""
     return model._flatten_layers()
+
+
+def graph_of(layer: Any) -> Any:
+    """Returns the graph of a model that is one; None of a layer, or where `call` is one's own."""
+    graph = getattr(layer, "_functional", None) or layer
+    if not isinstance(graph, keras.Function):
+        return None
+    calls = {type(each).call.__module__ for each in (graph, layer)}
+    return graph if all(module.startswith("keras.") for module in calls) else None
+
+
+def calls_of(graph: Any) -> list[Any]:
+    """Returns the calls of a graph, each after those whose outputs it takes.
+
+    Each has `operation`, `is_input`, `input_tensors` and `outputs`, the same objects in both.
+    """
+    return [
+        call for _, calls in sorted(graph._nodes_by_depth.items(), reverse=True) for call in calls
+    ]
+
+
+def parts_of(layer: Any) -> list[keras.Layer]:
+    """Returns the layers that a layer holds itself, in the order in which it was given them."""
+    return list(layer._flatten_layers(include_self=False, recursive=False))
