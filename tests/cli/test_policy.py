@@ -89,6 +89,34 @@ def test_a_policy_that_is_not_there_is_13(call, policies, name, reason):
     assert reason in done.stdout
 
 
+def test_waivers_are_linted_with_the_policy_that_they_are_of(call, policies, write_waivers):
+    write_waivers("good.yaml", policy="mine", rule="norm")
+    done = call("policy", "lint", "mine.yaml", "--waivers", "good.yaml")
+    assert done.returncode == Exit.OK
+    assert done.stdout.splitlines()[1] == "good.yaml: ok: 1 waiver"
+    write_waivers("wrong.yaml", policy="mine", rule="nrom")
+    done = call("policy", "lint", "mine.yaml", "--waivers", "wrong.yaml", "--format", "json")
+    assert done.returncode == Exit.BAD_POLICY
+    answer = json.loads(done.stdout)[1]
+    assert (answer["ok"], answer["code"]) == (False, "P-WAIVER")
+    (problem,) = answer["problems"]
+    assert problem["message"].startswith("there is no rule nrom; did you mean norm?")
+    assert (problem["line"], problem["field"]) == (4, "waivers[0].rule")
+
+
+def test_waivers_of_a_policy_that_cannot_be_used_are_not_said_to_be_good(
+    call, policies, write_waivers
+):
+    policies(wrong=("fn: max", "fn: most"))
+    write_waivers("good.yaml", policy="mine", rule="norm")
+    done = call("policy", "lint", "wrong.yaml", "--waivers", "good.yaml")
+    assert done.returncode == Exit.BAD_POLICY
+    assert "good.yaml: not looked at: wrong.yaml cannot be used" in done.stdout
+    done = call("policy", "lint", "mine.yaml", "mine.yaml", "--waivers", "good.yaml")
+    assert done.returncode == 2
+    assert "waivers are of one policy; name that one" in done.stderr
+
+
 # --- schema ------------------------------------------------------------------------------------
 def test_the_schema_takes_a_policy_and_refuses_a_signal_that_is_none(call):
     done = call("policy", "schema")
@@ -98,6 +126,17 @@ def test_the_schema_takes_a_policy_and_refuses_a_signal_that_is_none(call):
     jsonschema.validate(document, schema)
     document["rules"][0]["signal"] = "no.signal"
     with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, schema)
+
+
+def test_the_schema_of_waivers_too(call, write_waivers, tmp_path):
+    schema = json.loads(call("policy", "schema", "waivers").stdout)
+    write_waivers("waivers.yaml", policy="mine", rule="norm")
+    document = YAML(typ="safe", pure=True).load(tmp_path / "waivers.yaml")
+    document["waivers"][0] |= {"created": "2026-11-20T09:00:00Z", "expires": "2026-12-20T09:00:00Z"}
+    jsonschema.validate(document, schema)
+    del document["waivers"][0]["approved_by"]
+    with pytest.raises(jsonschema.ValidationError, match="approved_by"):
         jsonschema.validate(document, schema)
 
 

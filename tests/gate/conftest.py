@@ -29,7 +29,8 @@ AS_OF = "2026-11-23T05:40:00Z"
 PATHS = ("first/kernel", "first/bias", "head/kernel")
 SAMPLED = (
     "sampled", "mean_abs", "max_abs", "zero_fraction", "nonfinite", "weight_norm", "update_ratio",
-    "adam_rms", "global_cosine", "data_norm", "data_mean_abs", "data_max_abs", "data_zero_fraction",
+    "adam_rms", "cosine", "global_cosine", "data_norm", "data_mean_abs", "data_max_abs",
+    "data_zero_fraction",
 )  # fmt: skip
 LOOKED = ("looked", "dead_fraction", "saturated_fraction", "spread")
 
@@ -60,8 +61,10 @@ class Training:
         self.weight_norm = np.ones(rows, np.float32)
         self.update_ratio = np.full(rows, 1e-3, np.float32)
         self.adam_rms = np.ones(rows, np.float32)
+        self.cosine = np.full(rows, 0.5, np.float32)
         self.global_cosine = np.full(len(self.sampled), 0.5, np.float32)
         self.data_norm = self.data_mean_abs = self.data_max_abs = self.data_zero_fraction = None
+        self.loss_scale = np.full(steps, 1024, np.float32)
         self.loss_scale_skips = None
         self.looked = self.sampled
         self.dead_fraction = np.tile(np.float32([0.1, np.nan]), (len(self.looked), 1))
@@ -84,6 +87,7 @@ class Training:
             optimizer_config={"learning_rate": 0.1},
             loss="binary_crossentropy",
             statistics_every=every,
+            loss_scaled=True,
             activations=(
                 ActivationCard(layer="first", activation="relu"),
                 ActivationCard(layer="middle", activation="tanh"),
@@ -146,7 +150,7 @@ class Training:
             of = self.step[rows]
             picked = np.isin(self.sampled, of)
             seen = np.isin(self.looked, of)
-            skips = self.loss_scale_skips
+            skips, scale = self.loss_scale_skips, self.loss_scale
             yield StepBatch(
                 step=of,
                 epoch=self.epoch[rows],
@@ -166,6 +170,7 @@ class Training:
                         if (values := getattr(self, name)) is not None
                     },
                 ),
+                loss_scale=None if scale is None else scale[rows],
                 loss_scale_skips=None if skips is None else skips[rows],
                 activations=ActivationBatch(
                     step=self.looked[seen],
@@ -185,7 +190,7 @@ class Training:
             picked = np.isin(getattr(self, names[0]), kept)
             self._pick(names, picked)
         of_steps = ("epoch", "loss", "norms", "global_norm", "clip_scale", "clipped", "applied")
-        self._pick((*of_steps, "loss_scale_skips", "step"), rows)
+        self._pick((*of_steps, "loss_scale", "loss_scale_skips", "step"), rows)
         return self
 
     def _pick(self, names, rows):

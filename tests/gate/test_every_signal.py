@@ -19,6 +19,10 @@ every_step_signal = pytest.mark.parametrize("signal", STEP_SIGNALS, ids=lambda s
 every_fact = pytest.mark.parametrize("signal", FACTS, ids=lambda signal: signal.name)
 
 
+# Spikes stand out against what came before: 20 losses or 64 norms.
+ROWS = {"loss.spike": 280, "gradient.spike": 236, "gradient.spike_score": 236}
+
+
 def read(signal, training, size=1 << 30):
     reader = signal.reader()
     samples = [reader(batch, training.evidence()) for batch in training.batches(size)]
@@ -27,7 +31,7 @@ def read(signal, training, size=1 << 30):
 
 def spoil(training, value):
     """Puts a value into every measured array at step 150, which is sampled."""
-    for name in ("loss", "norms", "global_norm", "clip_scale"):
+    for name in ("loss", "norms", "global_norm", "clip_scale", "loss_scale"):
         getattr(training, name)[150] = value
     for name in (
         "mean_abs",
@@ -60,8 +64,7 @@ def test_gives_rising_steps_and_a_column_each(signal, training):
     assert value.dtype == np.float64
     assert (np.diff(step) > 0).all()
     columns = {"run": 1, "run-sampled": 1, "layer": 2}.get(signal.level, 3)
-    # Spikes stand out against what came before: 20 losses or 64 norms.
-    rows = {"loss.spike": 300 - 20, "gradient.spike": 300 - 64}.get(signal.name, 300)
+    rows = ROWS.get(signal.name, 300)
     rows = rows if signal.level in {"run", "variable"} else 6
     assert value.shape == (rows, columns)
     assert signal.unmeasured(training.evidence()) == ""
@@ -82,7 +85,8 @@ def test_cutting_into_batches_changes_nothing(signal, training):
 # Of the cosine and of activations NaN says that they were not measured.
 READS_NO_NUMBER = {
     "step.skipped", "clip.saturation", "gradient.nonfinite_skipped", "gradient.cosine",
-    "gradient.direction_flip", "activation.dead_fraction", "activation.saturated_fraction",
+    "gradient.direction_flip", "variable.cosine", "variable.direction_flip",
+    "activation.dead_fraction", "activation.saturated_fraction",
 }  # fmt: skip
 
 
@@ -107,6 +111,8 @@ OPTIONAL = {
     "variable.weight_growth": "weight_norm",
     "gradient.cosine": "global_cosine",
     "gradient.direction_flip": "global_cosine",
+    "variable.cosine": "cosine",
+    "variable.direction_flip": "cosine",
 }
 
 

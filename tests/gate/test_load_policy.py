@@ -52,7 +52,8 @@ def test_yaml_1_2_numbers_and_words():
     "number", ["5", "-0", "-3", "+7", "-0.25", "+0.5", ".5", "5.", "1E3", "9007199254740992"]
 )
 def test_numbers_that_are_plain(number):
-    assert load_policy(GOOD.replace("0.05", number)).rules[0].expect.value == float(number)
+    text = GOOD.replace("0.05", number).replace("step.skipped", "loss")
+    assert load_policy(text).rules[0].expect.value == float(number)
 
 
 def test_the_digest_is_of_what_is_meant_not_of_how_it_is_written():
@@ -191,6 +192,11 @@ def test_a_message_moves_no_cursor():
             " 'rolling_max', 'rolling_min', 'sustained_max', 'persistence', 'improvement',"
             " 'tail_median'"),
         ),
+        (
+            ("fn: mean", "fn: persistance, op: '<', value: 1"),
+            ("policy.yaml:7:17: rules[0].aggregate.fn: got 'persistance'; did you mean persistence?"
+            " use one of"),
+        ),
         (("fn: mean", "of: mean"), "policy.yaml:7:5: rules[0].aggregate: fn is missing"),
         (
             ("fn: mean", "fn: persistence, op: '<'"),
@@ -324,8 +330,7 @@ def test_a_message_moves_no_cursor():
         ),
         (
             ("rules:", "required_signals: [los, loss, loss]\nrules:"),
-            ("policy.yaml:4:20: required_signals[0]: there is no signal los; did you mean loss? the"
-            " signals are"),
+            ("policy.yaml:4:20: required_signals[0]: there is no signal los; did you mean loss?"),
         ),
         (
             ("rules:", "required_signals: [los, loss, loss]\nrules:"),
@@ -338,8 +343,8 @@ def test_a_message_moves_no_cursor():
         ),
         (
             ("rules:", "staleness: {max_clock_skew: 5 min}\nrules:"),
-            ("policy.yaml:4:13: staleness.max_clock_skew: got '5 min'; must match"
-            " ^[1-9][0-9]{0,4}[smhd]$"),
+            ("policy.yaml:4:13: staleness.max_clock_skew: got '5 min'; give a length of"
+            " time as 90s, 5m, 24h or 7d"),
         ),
         ((RULE, RULE + RULE), "policy.yaml:4:1: rules: id used twice: skips."),
         ((RULE, "  []\n"), "policy.yaml:4:1: rules: got []; "),

@@ -171,3 +171,32 @@ def test_few_epochs_and_no_metric_say_so(training):
     told(training, loss=[1.0] * 5)
     with pytest.raises(Unmeasured, match="no metric but its loss; compile one"):
         facts("epoch.loss_agreement", training, None)
+
+
+def test_each_variable_has_a_cosine_of_its_own(training):
+    training.cosine[:, 0] = [-0.5, 0.5, -0.25, 0, np.nan, -1]
+    value, measured = read("variable.cosine", training)
+    assert measured[:, 0].tolist() == [True, True, True, True, False, True]
+    assert value[measured[:, 0], 0].tolist() == [-0.5, 0.5, -0.25, 0, -1]
+    flips, measured = read("variable.direction_flip", training)
+    assert flips[measured[:, 0], 0].tolist() == [1, 0, 1, 0, 1]
+    assert not flips[:, 1:].any()
+
+
+def test_one_layer_that_steps_back_and_forth_is_named(make, training):
+    training.cosine[:, 2] = -0.9
+    training.global_cosine[:] = 0.5  # the rest of the gradient outweighs it
+    whole = make.finding(training, "gradient.direction_flip", "mean", "<=", 0.6, min_samples=3)
+    each = make.finding(training, "variable.direction_flip", "mean", "<=", 0.6, min_samples=3)
+    assert (whole.status, each.status) == ("pass", "fail")
+    assert each.first_offence.variable == "head/kernel"
+
+
+def test_a_loss_scale_that_fell_to_its_minimum_is_seen(make, training):
+    training.loss_scale[200:] = 1
+    finding = make.finding(training, "loss_scale.value", "min", ">", 1)
+    assert (finding.status, finding.first_offence.step) == ("fail", 200)
+    training.replace(loss_scaled=False)
+    finding = make.finding(training, "loss_scale.value", "min", ">", 1)
+    assert finding.status == "unknown"
+    assert "this training does not scale its loss; leave out this rule" in finding.message

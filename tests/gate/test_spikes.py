@@ -110,3 +110,28 @@ def test_no_rule_of_two_on_one_signal_disturbs_the_other(make, training):
     rules = [make.rule("loss.spike", "sum", "<=", limit) for limit in (0, 1)]
     statuses = {finding.status for finding in make.verdict(training, *rules).findings}
     assert statuses == {"pass", "fail"}
+
+
+@sizes
+def test_the_score_is_in_deviations_of_the_norms_before_it(training, size):
+    # Norms 1, 2, 3, 2 in turn: median 2; distances from it 1, 0, 1, 0 in turn, whose median is 0.5,
+    # so a deviation is 0.7413. 6.4478 is 6 of them above the median.
+    training.global_norm[:] = np.tile(np.float32([1, 2, 3, 2]), 75)
+    training.global_norm[290] = 2 + 6 * 0.7413
+    reader = CATALOGUE["gradient.spike_score"].reader()
+    found = [reader(batch, training.evidence()) for batch in training.batches(size)]
+    steps = np.concatenate([samples.step for samples in found])
+    score = np.concatenate([samples.value[:, 0] for samples in found])
+    assert steps.tolist() == list(range(64, 300))
+    np.testing.assert_allclose(score[290 - 64], 6, rtol=1e-6)
+    np.testing.assert_allclose(score[:4], [-1 / 0.7413, 0, 1 / 0.7413, 0], rtol=1e-6)
+
+
+def test_norms_that_hardly_differ_have_a_deviation_of_a_hundredth(training):
+    training.global_norm[:] = 2
+    training.global_norm[290] = 2.1  # 5 hundredths above
+    reader = CATALOGUE["gradient.spike_score"].reader()
+    (batch,) = training.batches()
+    score = reader(batch, training.evidence()).value[:, 0]
+    assert np.count_nonzero(score) == 1
+    np.testing.assert_allclose(score[290 - 64], 5, rtol=1e-5)

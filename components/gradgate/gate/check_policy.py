@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from gradgate.contracts import Policy, Rule
 from gradgate.contracts.aggregates import Improvement, Quantile, Reduce, TailMedian, Variation
+from gradgate.gate.reach import unreachable
 from gradgate.gate.read_yaml import Path, short
 from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, per_layer, per_variable
 
@@ -25,11 +26,11 @@ def check_policy(policy: Policy) -> list[tuple[Path, str]]:
     return [*problems, *_shadows(policy), *_required(policy), *_anchors(policy)]
 
 
-def did_you_mean(word: str, known: list[str]) -> str:
+def did_you_mean(word: str, known: list[str], *, cutoff: float = 0.5) -> str:
     """` did you mean X?`, if one of the known words is close; else empty."""
     if len(word) > 100:
         return ""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
     return f" did you mean {close[0]}?" if close else ""
 
 
@@ -71,7 +72,8 @@ def _unknown(name: str) -> Iterator[tuple[Path, str]]:
 
 def _no_signal(name: str) -> str:
     hint = did_you_mean(name, list(CATALOGUE))
-    return f"there is no signal {short(name)};{hint} the signals are {', '.join(CATALOGUE)}"
+    rest = "" if hint else f" the signals are {', '.join(CATALOGUE)}"
+    return f"there is no signal {short(name)};{hint}{rest}"
 
 
 def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
@@ -99,6 +101,9 @@ def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
         yield ("aggregate", "fn"), f"{text}; use mean, max, min or last"
     if rule.aggregate.fn in {"slope", "variation"} and rule.min_samples == 1:
         yield ("min_samples",), f"a single sample has no {rule.aggregate.fn}; ask for 2 or more"
+    beyond = unreachable(rule, signal)
+    if beyond is not None:
+        yield beyond
 
 
 def never_mild(signal: Signal) -> bool:

@@ -1,5 +1,6 @@
 """From what pydantic says of a value to what a person needs: which field, got what, what to do."""
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -49,15 +50,29 @@ def explain(
         tag = str(context["discriminator"]).strip("'")
         if kind == "union_tag_not_found":
             return path, f"{tag} is missing"
-        return (*path, tag), f"got {context['tag']!r}; use one of {context['expected_tags']}"
+        known = str(context["expected_tags"])
+        hint = _hint(context["tag"], known)
+        return (*path, tag), f"got {context['tag']!r};{hint} use one of {known}"
     if kind == "literal_error":
-        return path, f"got {shown(got)}; use {context['expected']}"
+        known = str(context["expected"])
+        return path, f"got {shown(got)};{_hint(got, known)} use {known}"
     if kind == "string_pattern_mismatch":
+        if path[:1] == ("staleness",):
+            return path, f"got {shown(got)}; give a length of time as 90s, 5m, 24h or 7d"
         return path, f"got {shown(got)}; must match {context['pattern']}"
     message = str(detail["msg"]).removeprefix("Value error, ")
     if kind == "value_error":
         return path, message
     return path, f"got {shown(got)}; {message[:1].lower()}{message[1:]}"
+
+
+def _hint(got: Any, known: str) -> str:
+    """What was meant, of the quoted words that may stand here; of those that are close at hand.
+
+    They are few and short, and a wrong guess, `mean` for `median`, would be worse than none.
+    """
+    words = re.findall(r"'([^']*)'", known)
+    return did_you_mean(str(got), words, cutoff=0.85) if len(words) > 1 else ""
 
 
 def place_of(path: Path, places: Places) -> tuple[int, int]:

@@ -15,7 +15,12 @@ from gradgate.gate.signals.base import per_layer as per_layer
 from gradgate.gate.signals.base import per_variable as per_variable
 from gradgate.gate.signals.clip import CLIP_SATURATION, CLIP_SCALE
 from gradgate.gate.signals.depth import GRADIENT_FIRST_LAST_RATIO
-from gradgate.gate.signals.direction import GRADIENT_COSINE, GRADIENT_DIRECTION_FLIP
+from gradgate.gate.signals.direction import (
+    GRADIENT_COSINE,
+    GRADIENT_DIRECTION_FLIP,
+    VARIABLE_COSINE,
+    VARIABLE_DIRECTION_FLIP,
+)
 from gradgate.gate.signals.epochs import (
     EPOCH_LOSS_AGREEMENT,
     EPOCH_METRIC_SWINGS,
@@ -40,8 +45,8 @@ from gradgate.gate.signals.loss import (
     LOSS_NONFINITE_APPLIED,
     LOSS_VS_CONSTANT,
 )
-from gradgate.gate.signals.loss_scale import LOSS_SCALE_SKIPPED
-from gradgate.gate.signals.spikes import GRADIENT_SPIKE, LOSS_SPIKE
+from gradgate.gate.signals.loss_scale import LOSS_SCALE_SKIPPED, LOSS_SCALE_VALUE
+from gradgate.gate.signals.spikes import GRADIENT_SPIKE, GRADIENT_SPIKE_SCORE, LOSS_SPIKE
 from gradgate.gate.signals.steps import STEP_SKIPPED
 from gradgate.gate.signals.unused import MODEL_UNUSED_FRACTION, VARIABLE_UNUSED
 from gradgate.gate.signals.updates import (
@@ -68,6 +73,7 @@ ALL: Final[tuple[Signal, ...]] = (
     GRADIENT_NONFINITE_SKIPPED,
     STEP_SKIPPED,
     LOSS_SCALE_SKIPPED,
+    LOSS_SCALE_VALUE,
     LOSS,
     LOSS_VS_CONSTANT,
     ANSWERS_CONSTANT,
@@ -80,12 +86,15 @@ ALL: Final[tuple[Signal, ...]] = (
     VARIABLE_NORM_SHARE,
     GRADIENT_GLOBAL_NORM,
     GRADIENT_SPIKE,
+    GRADIENT_SPIKE_SCORE,
     VARIABLE_ADAM_RMS,
     VARIABLE_UPDATE_RATIO,
     VARIABLE_WEIGHT_NORM,
     VARIABLE_WEIGHT_GROWTH,
     GRADIENT_DIRECTION_FLIP,
     GRADIENT_COSINE,
+    VARIABLE_DIRECTION_FLIP,
+    VARIABLE_COSINE,
     EPOCH_METRIC_SWINGS,
     ACTIVATION_DEAD_FRACTION,
     ACTIVATION_SATURATED_FRACTION,

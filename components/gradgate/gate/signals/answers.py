@@ -11,7 +11,7 @@ import numpy as np
 from gradgate.gate.answers import NOT_ASKED, OutputCount
 from gradgate.gate.evidence import Evidence
 from gradgate.gate.integrity.model import ModelCheck
-from gradgate.gate.signals.base import Column, Facts, FactSignal, Unmeasured
+from gradgate.gate.signals.base import FRACTION, NOT_NEGATIVE, Column, Facts, FactSignal, Unmeasured
 
 
 def _facts(
@@ -39,6 +39,7 @@ ANSWERS_NONFINITE = FactSignal(
     level="weights",
     per_variable=True,
     facts=_facts(lambda output: output.nonfinite),
+    bounds=NOT_NEGATIVE,
 )
 ANSWERS_CONSTANT = FactSignal(
     name="answers.constant",
@@ -49,4 +50,5 @@ ANSWERS_CONSTANT = FactSignal(
     level="weights",
     per_variable=True,
     facts=_facts(lambda output: int(output.is_constant)),
+    bounds=FRACTION,
 )

@@ -6,8 +6,9 @@ weights, or of the run.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from gradgate.gate.evidence import Bools, Evidence, Float32s, Float64s, Ints, St
 from gradgate.gate.integrity.model import ModelCheck
 
 EvidenceClass = Literal["reported", "recomputed"]
+NOT_NEGATIVE: Final = (0.0, math.inf)
+FRACTION: Final = (0.0, 1.0)
+ANY_NUMBER: Final = (-math.inf, math.inf)
 
 
 class Unmeasured(Exception):  # noqa: N818 - an answer, not an error: the rule is unknown
@@ -103,6 +107,7 @@ class StepSignal:
         remedy: What makes a training measure it, said where there was no sample at all.
         remark: What must be known to read its numbers of this training; empty for nothing.
         has_gaps: Whether one column may lack a sample where another has one.
+        bounds: Least and greatest finite number that a sample can be; 0 and 1 of an indicator.
     """
 
     name: str
@@ -117,6 +122,7 @@ class StepSignal:
     remedy: str = ""
     remark: Callable[[Evidence], str] = _nothing
     has_gaps: bool = False
+    bounds: tuple[float, float] = ANY_NUMBER
 
     @property
     def remembers(self) -> bool:
@@ -135,6 +141,7 @@ class FactSignal:
         level: `static` of the model or its variables, `weights` of the exported model, or `run`.
         per_variable: Whether it has a column a variable, so that a scope makes sense.
         facts: Gives the values, or raises `Unmeasured`.
+        bounds: Least and greatest finite number that a value can be.
     """
 
     name: str
@@ -145,6 +152,7 @@ class FactSignal:
     level: Literal["static", "weights", "run"]
     per_variable: bool
     facts: Callable[[Evidence, ModelCheck | None], Facts]
+    bounds: tuple[float, float] = ANY_NUMBER
 
     def __reduce__(self) -> tuple[Callable[[str], "Signal"], tuple[str]]:
         return _of_name, (self.name,)

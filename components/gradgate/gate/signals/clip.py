@@ -5,7 +5,7 @@ lose nothing, or be clipped so hard that it does not learn.
 """
 
 from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_run
+from gradgate.gate.signals.base import FRACTION, Samples, StepSignal, memoryless, of_run
 
 
 def _saturation(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
@@ -35,4 +35,5 @@ CLIP_SCALE = StepSignal(
     level="run",
     kind="measure",
     reader=memoryless(_scale),
+    bounds=FRACTION,
 )

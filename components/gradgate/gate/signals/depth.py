@@ -8,7 +8,7 @@ import numpy as np
 
 from gradgate.contracts import ModelCard
 from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_sampled_run
+from gradgate.gate.signals.base import NOT_NEGATIVE, Samples, StepSignal, memoryless, of_sampled_run
 from gradgate.gate.signals.variables import of_data_loss, whose_gradient
 
 
@@ -58,4 +58,5 @@ GRADIENT_FIRST_LAST_RATIO = StepSignal(
     reader=memoryless(_ratio),
     unmeasured=_unmeasured,
     remark=whose_gradient,
+    bounds=NOT_NEGATIVE,
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradgate.gate.evidence import Evidence, Float64s
 from gradgate.gate.integrity.model import ModelCheck
-from gradgate.gate.signals.base import RUN, Column, Facts, FactSignal, Unmeasured
+from gradgate.gate.signals.base import FRACTION, RUN, Column, Facts, FactSignal, Unmeasured
 
 _LEAST = 5  # epochs: of fewer neither a swing nor a correlation says anything
 _SWING = 0.03  # AUTOTRAINER, zeta
@@ -109,6 +109,7 @@ EPOCH_METRIC_SWINGS = FactSignal(
     level="run",
     per_variable=True,
     facts=_of_metrics(_swinging),
+    bounds=FRACTION,
 )
 EPOCH_LOSS_AGREEMENT = FactSignal(
     name="epoch.loss_agreement",
@@ -119,4 +120,5 @@ EPOCH_LOSS_AGREEMENT = FactSignal(
     level="run",
     per_variable=True,
     facts=_of_metrics(_agreement),
+    bounds=FRACTION,
 )

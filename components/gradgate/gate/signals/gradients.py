@@ -7,7 +7,14 @@ infinity; magnitudes are judged on the steps that were applied.
 import numpy as np
 
 from gradgate.gate.evidence import Evidence, StepBatch
-from gradgate.gate.signals.base import Samples, StepSignal, memoryless, of_run
+from gradgate.gate.signals.base import (
+    FRACTION,
+    NOT_NEGATIVE,
+    Samples,
+    StepSignal,
+    memoryless,
+    of_run,
+)
 
 
 def _norm(batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG001
@@ -84,6 +91,7 @@ GRADIENT_GLOBAL_NORM = StepSignal(
     level="run",
     kind="measure",
     reader=memoryless(_global_norm),
+    bounds=NOT_NEGATIVE,
 )
 VARIABLE_NORM = StepSignal(
     name="variable.norm",
@@ -94,6 +102,7 @@ VARIABLE_NORM = StepSignal(
     level="variable",
     kind="measure",
     reader=memoryless(_norm),
+    bounds=NOT_NEGATIVE,
 )
 VARIABLE_NORM_SHARE = StepSignal(
     name="variable.norm_share",
@@ -104,4 +113,5 @@ VARIABLE_NORM_SHARE = StepSignal(
     level="variable",
     kind="measure",
     reader=memoryless(_norm_share),
+    bounds=FRACTION,
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gradgate.gate.evidence import ActivationBatch, Evidence, Float32s, Float64s, StepBatch
-from gradgate.gate.signals.base import Read, Samples, StepSignal, memoryless
+from gradgate.gate.signals.base import FRACTION, NOT_NEGATIVE, Read, Samples, StepSignal, memoryless
 
 
 def _unmeasured(evidence: Evidence) -> str:
@@ -74,6 +74,7 @@ ACTIVATION_DEAD_FRACTION = StepSignal(
     remedy="it takes 8 looks at a ReLU: train for more steps, or lower statistics_every, since the"
     " looks are 10 times as far apart",
     has_gaps=True,
+    bounds=FRACTION,
 )
 ACTIVATION_SATURATED_FRACTION = StepSignal(
     name="activation.saturated_fraction",
@@ -88,6 +89,7 @@ ACTIVATION_SATURATED_FRACTION = StepSignal(
     unmeasured=_unmeasured,
     remedy="it takes looks at a hidden sigmoid or tanh; where there is none, leave out this rule",
     has_gaps=True,
+    bounds=FRACTION,
 )
 ACTIVATION_SPREAD_RATIO = StepSignal(
     name="activation.spread_ratio",
@@ -102,4 +104,5 @@ ACTIVATION_SPREAD_RATIO = StepSignal(
     unmeasured=_unmeasured,
     remedy="a record of an older gradgate does not hold it",
     has_gaps=True,
+    bounds=NOT_NEGATIVE,
 )

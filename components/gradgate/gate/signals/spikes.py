@@ -4,7 +4,8 @@ These signals remember the last samples of earlier batches, so each pass over th
 reader of its own. A sample that is not finite counts as a spike and never enters the past.
 
 Source of the loss spike: llm-foundry, KillLossSpike. Of the gradient spike: gradsnitch (8 times
-the median); a window of 128 with at least 64 observations from OLMo.
+the median); a window of 128 with at least 64 observations, and the score, from OLMo (6 deviations;
+here by the median and the median absolute deviation, which the spikes themselves hardly move).
 """
 
 from collections.abc import Callable
@@ -20,25 +21,31 @@ from gradgate.gate.signals.loss import loss_unmeasured
 
 _ROWS = 4096  # windows in memory at a time
 
+_DEVIATION = 1.4826  # of a normal distribution, over its median absolute deviation
+_LEAST_SPREAD = 0.01  # of the median (ours): norms that hardly differ have no deviation to speak of
+
 _Usual = Callable[[Float64s, Ints], Float64s]
-"""What is usual, [n], after windows [n, w] that hold so many samples [n] and NaN in front."""
+"""What is usual, [n, p], after windows [n, w] that hold so many samples [n] and NaN in front. The
+first of the p numbers is where samples lie; what is not above 0 there gives no sample."""
+_Judge = Callable[[Float64s, Float64s], Float64s]
+"""Of samples [n] and what was usual before each [n, p], the samples of the signal [n]."""
 
 
-class _Spikes:
-    """Reads one pass: 0 where a sample stands so to `factor` times what was usual before it."""
+class _AgainstThePast:
+    """Reads one pass: each sample against what was usual in the `window` finite ones before it."""
 
     def __init__(
         self,
         series: Callable[[StepBatch], Samples],
         usual: _Usual,
-        stands: Comparison,
+        judge: _Judge,
         *,
-        factor: float,
+        numbers: int = 1,
         window: int,
         least: int,
     ) -> None:
-        self._series, self._usual, self._stands = series, usual, stands
-        self._factor, self._window, self._least = factor, window, least
+        self._series, self._usual, self._judge = series, usual, judge
+        self._numbers, self._window, self._least = numbers, window, least
         self._past: Float64s = np.full(window, np.nan)  # the last finite samples, NaN in front
 
     def __call__(self, batch: StepBatch, evidence: Evidence) -> Samples:  # noqa: ARG002
@@ -49,20 +56,17 @@ class _Spikes:
         self._past = known[-self._window :]
         seen = np.cumsum(is_finite) - is_finite  # finite samples of this batch before each
         usual = self._usual_before(known, seen)
-        is_judged = usual > 0  # false of NaN, where the past is too short
-        is_spike = ~compare(value, self._stands, self._factor * usual)
-        return Samples(
-            step=samples.step[is_judged],
-            value=is_spike[is_judged].astype(np.float64)[:, np.newaxis],
-        )
+        is_judged = usual[:, 0] > 0  # false of NaN, where the past is too short
+        found = self._judge(value[is_judged], usual[is_judged])
+        return Samples(step=samples.step[is_judged], value=found[:, np.newaxis])
 
     def _usual_before(self, known: Float64s, seen: Ints) -> Float64s:
-        """What was usual before each sample, float64 [n]; NaN where the past is too short.
+        """What was usual before each sample, float64 [n, p]; NaN where the past is too short.
 
         Every window is as wide as any, so that a result does not depend on how the steps were
         cut into batches.
         """
-        usual = np.full(len(seen), np.nan)
+        usual = np.full((len(seen), self._numbers), np.nan)
         windows = sliding_window_view(known, self._window)
         for start in range(0, len(seen), _ROWS):
             part = np.ascontiguousarray(windows[seen[start : start + _ROWS]])
@@ -74,8 +78,9 @@ class _Spikes:
 
 
 def _mean(windows: Float64s, counts: Ints) -> Float64s:
-    total: Float64s = np.where(np.isnan(windows), 0.0, windows).sum(axis=1)
-    return total / counts
+    total = np.where(np.isnan(windows), 0.0, windows).sum(axis=1, keepdims=True)
+    means: Float64s = total / counts[:, np.newaxis]
+    return means
 
 
 def _median(windows: Float64s, counts: Ints) -> Float64s:
@@ -84,7 +89,28 @@ def _median(windows: Float64s, counts: Ints) -> Float64s:
     ordered = np.partition(windows, np.union1d(low, high), axis=1)
     row = np.arange(len(ordered))
     medians: Float64s = (ordered[row, low] + ordered[row, high]) / 2
-    return medians
+    return medians[:, np.newaxis]
+
+
+def _median_and_spread(windows: Float64s, counts: Ints) -> Float64s:
+    """Median, and the standard deviation that the median absolute deviation stands for."""
+    median = _median(windows, counts)
+    spread = _DEVIATION * _median(np.abs(windows - median), counts)
+    return np.concatenate([median, np.maximum(spread, _LEAST_SPREAD * median)], axis=1)
+
+
+def _stands_not(stands: Comparison, factor: float) -> _Judge:
+    """1 where a sample does not stand so to `factor` times what was usual, else 0."""
+
+    def judge(value: Float64s, usual: Float64s) -> Float64s:
+        return (~compare(value, stands, factor * usual[:, 0])).astype(np.float64)
+
+    return judge
+
+
+def _score(value: Float64s, usual: Float64s) -> Float64s:
+    scores: Float64s = (value - usual[:, 0]) / usual[:, 1]
+    return scores
 
 
 def _loss(batch: StepBatch) -> Samples:
@@ -96,11 +122,15 @@ def _norm(batch: StepBatch) -> Samples:
 
 
 def _loss_spikes() -> Read:
-    return _Spikes(_loss, _mean, "<", factor=2, window=100, least=20)
+    return _AgainstThePast(_loss, _mean, _stands_not("<", 2), window=100, least=20)
 
 
 def _gradient_spikes() -> Read:
-    return _Spikes(_norm, _median, "<=", factor=10, window=128, least=64)
+    return _AgainstThePast(_norm, _median, _stands_not("<=", 10), window=128, least=64)
+
+
+def _gradient_scores() -> Read:
+    return _AgainstThePast(_norm, _median_and_spread, _score, numbers=2, window=128, least=64)
 
 
 LOSS_SPIKE = StepSignal(
@@ -126,5 +156,18 @@ GRADIENT_SPIKE = StepSignal(
     level="run",
     kind="indicator",
     reader=_gradient_spikes,
+    remedy="a spike is a rise above at least 64 finite norms before it, whose median is above 0",
+)
+GRADIENT_SPIKE_SCORE = StepSignal(
+    name="gradient.spike_score",
+    noun="score of a gradient spike",
+    unit="deviations",
+    what="Global norm less the median of the last 128 before it (of at least 64, if that is above"
+    " 0), over 1.4826 times their median absolute deviation, at least 1% of the median; applied"
+    " steps.",
+    source="signals 13",
+    level="run",
+    kind="measure",
+    reader=_gradient_scores,
     remedy="a spike is a rise above at least 64 finite norms before it, whose median is above 0",
 )

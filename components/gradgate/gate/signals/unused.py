@@ -8,7 +8,7 @@ import numpy as np
 from gradgate.contracts import ModelCard
 from gradgate.gate.evidence import Evidence
 from gradgate.gate.integrity.model import ModelCheck
-from gradgate.gate.signals.base import RUN, Facts, FactSignal, Unmeasured, columns_of
+from gradgate.gate.signals.base import FRACTION, RUN, Facts, FactSignal, Unmeasured, columns_of
 
 
 def _card_of(evidence: Evidence) -> ModelCard:
@@ -41,6 +41,7 @@ VARIABLE_UNUSED = FactSignal(
     level="static",
     per_variable=True,
     facts=_unused,
+    bounds=FRACTION,
 )
 MODEL_UNUSED_FRACTION = FactSignal(
     name="model.unused_fraction",
@@ -51,4 +52,5 @@ MODEL_UNUSED_FRACTION = FactSignal(
     level="static",
     per_variable=False,
     facts=_unused_fraction,
+    bounds=FRACTION,
 )

@@ -6,7 +6,14 @@ Source: CS231n notes, https://cs231n.github.io/neural-networks-3/#ratio: about 1
 import numpy as np
 
 from gradgate.gate.evidence import Evidence, Float64s, StepBatch
-from gradgate.gate.signals.base import Read, Samples, StepSignal, memoryless, of_statistics
+from gradgate.gate.signals.base import (
+    NOT_NEGATIVE,
+    Read,
+    Samples,
+    StepSignal,
+    memoryless,
+    of_statistics,
+)
 
 _REMEDY = "a record of an older gradgate does not hold it"
 
@@ -55,6 +62,7 @@ VARIABLE_UPDATE_RATIO = StepSignal(
     reader=memoryless(_update_ratio),
     remedy=_REMEDY,
     has_gaps=True,
+    bounds=NOT_NEGATIVE,
 )
 VARIABLE_ADAM_RMS = StepSignal(
     name="variable.adam_rms",
@@ -67,6 +75,7 @@ VARIABLE_ADAM_RMS = StepSignal(
     kind="measure",
     reader=memoryless(_adam_rms),
     remedy=f"of Adam, AdamW, Nadam and Lamb alone, and {_REMEDY}",
+    bounds=NOT_NEGATIVE,
 )
 VARIABLE_WEIGHT_NORM = StepSignal(
     name="variable.weight_norm",
@@ -78,6 +87,7 @@ VARIABLE_WEIGHT_NORM = StepSignal(
     kind="measure",
     reader=memoryless(_weight_norm),
     remedy=_REMEDY,
+    bounds=NOT_NEGATIVE,
 )
 VARIABLE_WEIGHT_GROWTH = StepSignal(
     name="variable.weight_growth",
@@ -91,4 +101,5 @@ VARIABLE_WEIGHT_GROWTH = StepSignal(
     reader=_weight_growth,
     remedy=_REMEDY,
     has_gaps=True,
+    bounds=NOT_NEGATIVE,
 )

@@ -9,7 +9,15 @@ from collections.abc import Callable
 
 from gradgate.contracts import ModelCard
 from gradgate.gate.evidence import Evidence, Float32s, StatisticsBatch, StepBatch
-from gradgate.gate.signals.base import Read, Samples, StepSignal, memoryless, of_statistics
+from gradgate.gate.signals.base import (
+    FRACTION,
+    NOT_NEGATIVE,
+    Read,
+    Samples,
+    StepSignal,
+    memoryless,
+    of_statistics,
+)
 
 _OF = "of the data loss alone where weight regularisers were told apart, else of the total"
 
@@ -71,6 +79,7 @@ VARIABLE_MEAN_ABS = StepSignal(
     kind="measure",
     reader=_reader(lambda s: s.mean_abs, lambda s: s.data_mean_abs),
     remark=whose_gradient,
+    bounds=NOT_NEGATIVE,
 )
 VARIABLE_MAX_ABS = StepSignal(
     name="variable.max_abs",
@@ -82,6 +91,7 @@ VARIABLE_MAX_ABS = StepSignal(
     kind="measure",
     reader=_reader(lambda s: s.max_abs, lambda s: s.data_max_abs),
     remark=whose_gradient,
+    bounds=NOT_NEGATIVE,
 )
 VARIABLE_ZERO_FRACTION = StepSignal(
     name="variable.zero_fraction",
@@ -93,4 +103,5 @@ VARIABLE_ZERO_FRACTION = StepSignal(
     kind="measure",
     reader=_reader(lambda s: s.zero_fraction, lambda s: s.data_zero_fraction),
     remark=whose_gradient,
+    bounds=FRACTION,
 )

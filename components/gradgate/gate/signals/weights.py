@@ -9,7 +9,7 @@ import numpy as np
 from gradgate.gate.evidence import Evidence
 from gradgate.gate.integrity.model import ModelCheck
 from gradgate.gate.integrity.tensor_bundle import TensorCount
-from gradgate.gate.signals.base import Column, Facts, FactSignal, Unmeasured
+from gradgate.gate.signals.base import FRACTION, NOT_NEGATIVE, Column, Facts, FactSignal, Unmeasured
 
 
 def _nonfinite(evidence: Evidence, model: ModelCheck | None) -> Facts:
@@ -89,6 +89,7 @@ WEIGHTS_NONFINITE = FactSignal(
     level="weights",
     per_variable=True,
     facts=_nonfinite,
+    bounds=NOT_NEGATIVE,
 )
 WEIGHTS_CONSTANT = FactSignal(
     name="weights.constant",
@@ -100,4 +101,5 @@ WEIGHTS_CONSTANT = FactSignal(
     level="weights",
     per_variable=True,
     facts=_constant,
+    bounds=FRACTION,
 )
