@@ -62,6 +62,21 @@ def test_what_would_have_been_blocked_is_counted(run_cli, past):
     ]
 
 
+def test_a_training_and_its_copies_are_one(call, past, tmp_path):
+    # As TFX keeps it, the record beside its model, and as MLflow mirrors it.
+    beside = tmp_path / "past" / "Trainer" / "gradient_health" / "7"
+    shutil.copytree(tmp_path / "past" / "records" / "nan", beside)
+    (beside.parent.parent / "model" / "7" / "Format-Serving").mkdir(parents=True)
+    shutil.copytree(beside, tmp_path / "past" / "mlflow" / "record")
+    done = call("replay", "past", "--policy", "loss-only.yaml", "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["total"] == 3
+    assert document["blocked"] == 1
+    (nan,) = (one for one in document["records"] if one["training_uid"] == "nan")
+    assert nan["record"] == "past/Trainer/gradient_health/7"
+    assert done.stderr == "left out: 2 copies of these records\n"
+
+
 def test_the_policy_that_judged_changes_nothing(call, past):
     done = call("replay", "past", "--policy", "loss-only.yaml", "--format", "json")
     document = json.loads(done.stdout)

@@ -1,6 +1,7 @@
 """Trainings of the past: the records below some folders, and the verdicts that were given on them.
 
-A verdict belongs to a record by the digest of its manifest, wherever the two lie.
+A verdict belongs to a record by the digest of its manifest, wherever the two lie. A record and its
+copies, such as the one that an MLflow run holds, are one training.
 """
 
 import dataclasses
@@ -8,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gradgate.cli.read import model_beside
 from gradgate.contracts import Verdict, parse_json, sha256
 from gradgate.gate.read_verdict import VERDICT, VerdictError, read_verdict
 
@@ -35,7 +37,7 @@ def find_past(folders: Sequence[Path]) -> tuple[list[Past], list[str]]:
     """Returns the trainings whose records lie below some folders, the oldest first.
 
     Returns:
-        The trainings, and a line for each verdict that could not be read.
+        The trainings, and lines about what was left out: verdicts that cannot be read, and copies.
 
     Raises:
         ValueError: If a folder holds no record.
@@ -56,8 +58,32 @@ def find_past(folders: Sequence[Path]) -> tuple[list[Past], list[str]]:
                 f"{folder}: holds no health record. Name the directory of one, or a folder that"
                 " holds some, such as TFX's pipeline root."
             )
-    past = [_past(record, verdicts) for record in records.values()]
+    once, copies = _without_copies(list(records.values()))
+    if copies:
+        unread.append(f"{copies} {'copy' if copies == 1 else 'copies'} of these records")
+    past = [_past(record, digest, verdicts) for record, digest in once]
     return sorted(past, key=lambda one: (one.finished_at, str(one.record))), unread
+
+
+def _without_copies(records: Sequence[Path]) -> tuple[list[tuple[Path, str]], int]:
+    """Each record once, with the digest of its manifest, and how many were left out.
+
+    Of several with one digest that with its model beside it stays, else the first. What has no
+    manifest that can be read is no copy of anything.
+    """
+    once: dict[str, Path] = {}
+    for record in records:
+        digest = _digest(record)
+        known = once.setdefault(digest or str(record), record)
+        if known is not record and model_beside(known) is None and model_beside(record):
+            once[digest] = record
+    found = [(record, _digest(record)) for record in once.values()]
+    return found, len(records) - len(found)
+
+
+def _digest(record: Path) -> str:
+    """Of the manifest; empty where that cannot be read."""
+    return sha256((record / _MANIFEST).read_bytes()) if _manifest(record) else ""
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -100,10 +126,8 @@ def _take(file: Path, verdicts: dict[str, Verdict], unread: list[str]) -> None:
         verdicts[digest] = verdict
 
 
-def _past(record: Path, verdicts: dict[str, Verdict]) -> Past:
-    manifest, digest = _manifest(record), ""
-    if manifest:
-        digest = sha256((record / _MANIFEST).read_bytes())
+def _past(record: Path, digest: str, verdicts: dict[str, Verdict]) -> Past:
+    manifest = _manifest(record)
     return Past(
         record=record,
         finished_at=str(manifest.get("finished_at", "")),

@@ -50,12 +50,12 @@ def explain(
         tag = str(context["discriminator"]).strip("'")
         if kind == "union_tag_not_found":
             return path, f"{tag} is missing"
-        known = str(context["expected_tags"])
-        hint = _hint(context["tag"], known)
-        return (*path, tag), f"got {context['tag']!r};{hint} use one of {known}"
+        tags = str(context["expected_tags"])
+        hint = _hint(context["tag"], tags)
+        return (*path, tag), f"got {context['tag']!r};{hint} use one of {tags}"
     if kind == "literal_error":
-        known = str(context["expected"])
-        return path, f"got {shown(got)};{_hint(got, known)} use {known}"
+        words = str(context["expected"])
+        return path, f"got {shown(got)};{_hint(got, words)} use {words}"
     if kind == "string_pattern_mismatch":
         if path[:1] == ("staleness",):
             return path, f"got {shown(got)}; give a length of time as 90s, 5m, 24h or 7d"
