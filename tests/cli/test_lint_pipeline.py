@@ -35,3 +35,16 @@ def test_without_tfx_it_says_what_to_install(call, tmp_path, monkeypatch):
     assert done.returncode == 2
     assert "TFX cannot be imported" in done.stderr
     assert "install gradgate[tfx]" in done.stderr
+
+
+def test_what_their_code_prints_is_kept_from_the_answer(call, tmp_path):
+    (tmp_path / "talking.py").write_text(
+        "import warnings\n"
+        "print('loading the table')\n"
+        "warnings.warn_explicit('buy ours', FutureWarning, 'x.py', 1, module='google.cloud.ai')\n"
+        "def make():\n    raise ValueError('the table is not there')\n"
+    )
+    done = call("lint-pipeline", "talking:make")
+    sys.modules.pop("talking", None)
+    assert done.stdout == ""
+    assert done.stderr.startswith("loading the table\ncannot lint: talking:make: ValueError")

@@ -14,6 +14,7 @@ from gradgate.cli.engine import EngineName, engine_of
 from gradgate.cli.exits import Exit, exit_status, refuse
 from gradgate.cli.formats import Format
 from gradgate.cli.mlflow_record import MIRROR, MIRROR_MESSAGE, RunRecord, record_of_run
+from gradgate.cli.quiet import quiet
 from gradgate.cli.read import baselines_of, evidence_of, model_beside, policy_of, waivers_of
 from gradgate.contracts import Policy, Verdict
 from gradgate.contracts.times import instant
@@ -180,9 +181,10 @@ def _only(wanted: list[str], folder: Path | None, policy: Policy) -> list[str] |
 def _looked_at(folder: Path, policy: Policy, examples: Sequence[Path]) -> ModelCheck:
     found = check_model(folder)
     if examples and are_wanted(policy):
-        from gradgate.tfx.gate.ask_model import ask_model
+        with quiet():
+            from gradgate.tfx.gate.ask_model import ask_model
 
-        found = dataclasses.replace(found, answers=ask_model(folder, examples))
+            found = dataclasses.replace(found, answers=ask_model(folder, examples))
     return found
 
 

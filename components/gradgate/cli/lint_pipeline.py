@@ -11,6 +11,7 @@ import typer
 
 from gradgate.cli.exits import Exit, refuse
 from gradgate.cli.formats import Listing
+from gradgate.cli.quiet import quiet
 
 
 def lint_pipeline(
@@ -40,8 +41,8 @@ def lint_pipeline(
     module, _, name = pipeline.partition(":")
     if not module or not name:
         _refuse(f"name a module and a function, such as pipeline:create; got {pipeline!r}")
-    built = _built(module, name)
-    problems = _lint(built)
+    with quiet():
+        problems = _lint(_built(module, name))
     if output_format is Listing.json:
         listed = [dataclasses.asdict(problem) for problem in problems]
         typer.echo(json.dumps({"pipeline": pipeline, "problems": listed}, indent=2))
