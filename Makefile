@@ -6,7 +6,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help demo test check check-style check-types check-imports check-schemas ui bench fuzz \
+.PHONY: help demo test check check-style check-types check-imports check-schemas ui bench fuzz explanations \
 	mutants image test-kubeflow lock setup setup-base setup-kubeflow clean distclean
 
 help: ## List the targets
@@ -25,6 +25,9 @@ ui: setup ## Open the MLflow UI on the workspace
 
 bench: setup ## Run the benchmarks
 	@set -e; for script in benchmarks/[a-z]*.py; do $(PYTHON) $$script $(ARGS); done
+
+explanations: setup ## Train programs with a known fault each; see that what is explained mends them
+	@$(PYTHON) benchmarks/explanations.py --check --out benchmarks/results/explanations.md $(ARGS)
 
 fuzz: setup ## Fuzz the readers of policies, waivers, records and verdicts, for minutes
 	@$(PYTHON) tests/faults/fuzz.py $(ARGS)

@@ -79,7 +79,7 @@ class Training:
                     shape=(4, 8) if path.endswith("kernel") else (8,),
                     dtype="float32",
                     initializer="glorot_uniform",
-                    activation="relu",
+                    activation="sigmoid" if path.startswith("head") else "relu",
                 )
                 for path in paths
             ),

@@ -11,6 +11,7 @@ import pytest
 from gradgate.contracts import IntegrityCheck, Verdict
 from gradgate.contracts.health import BoundModel, FileDigest, Part
 from gradgate.contracts.verdict import OtherBlessing
+from gradgate.diagnosis.causes import ALL
 from gradgate.gate import Evidence, ModelCheck, RecordProblem, blocked_verdict, judge
 from gradgate.gate.integrity.tensor_bundle import TensorCount
 
@@ -130,7 +131,7 @@ def test_a_rule_that_raises_blocks_the_model_and_the_others_are_still_heard(
     assert verdict.decision == "block"
 
 
-@pytest.mark.parametrize("stage", ["signal", "measured", "prescription"])
+@pytest.mark.parametrize("stage", ["signal", "measured"])
 def test_a_rule_may_break_at_any_stage(make, bound, passing, monkeypatch, stage):
     def broken(*args, **kwargs):
         raise RuntimeError("broken")
@@ -138,14 +139,54 @@ def test_a_rule_may_break_at_any_stage(make, bound, passing, monkeypatch, stage)
     rule = make.rule("variable.norm", "max", "<", 0.1, id="other", severity="warn")
     if stage == "signal":
         rule["signal"] = "no.such.signal"
-    elif stage == "measured":
-        monkeypatch.setattr("gradgate.gate.asking.holds", broken)
     else:
-        monkeypatch.setattr("gradgate.gate.asking.prescribe", broken)
+        monkeypatch.setattr("gradgate.gate.asking.holds", broken)
     verdict = full(make, bound, passing, rule)
     broken_finding = next(f for f in verdict.findings if f.id == "other")
     assert (broken_finding.status, broken_finding.level) == ("error", "block")
     assert verdict.decision == "block"
+
+
+# --- Causes explain, and decide nothing --------------------------------------------------------
+def exploding(make):
+    return make.rule("variable.norm", "max", "<", 0.1, id="norm")
+
+
+def test_what_failed_has_causes_and_a_cure(make, bound, passing):
+    verdict = full(make, bound, passing, exploding(make))
+    assert {"norm"} == {rule for cause in verdict.causes for rule in cause.rules}
+    finding = next(f for f in verdict.findings if f.id == "norm")
+    first = verdict.causes[0]
+    assert finding.prescription == f"{first.title}: {first.change}"
+    assert full(make, bound, passing).causes == ()
+
+
+def test_a_cause_that_breaks_is_left_out_and_changes_no_decision(make, bound, passing, monkeypatch):
+    whole = full(make, bound, passing, exploding(make))
+
+    def broken(training):
+        raise RuntimeError("broken")
+
+    first = next(known for known in ALL if known.id == whole.causes[0].id)
+    others = tuple(known for known in ALL if known is not first)
+    monkeypatch.setattr(
+        "gradgate.diagnosis.finding_causes.ALL", (dataclasses.replace(first, look=broken), *others)
+    )
+    verdict = full(make, bound, passing, exploding(make))
+    assert verdict.causes == whole.causes[1:]
+    assert verdict.decision == whole.decision
+    check = next(check for check in verdict.integrity if check.code == "D-BROKEN")
+    assert check.status == "warn"
+    assert check.message == (
+        "some causes could not be looked for, which changes no decision:"
+        f" {first.id}: RuntimeError: broken"
+    )
+
+
+def test_a_verdict_from_before_there_were_causes_keeps_its_id(make, bound, passing):
+    document = full(make, bound, passing).document()
+    assert "causes" not in document
+    assert Verdict.model_validate_json(json.dumps(document)).computed_id() == document["verdict_id"]
 
 
 # --- What cannot be read ---------------------------------------------------------------------

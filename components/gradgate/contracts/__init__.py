@@ -10,6 +10,7 @@ from gradgate.contracts.base import Recorded as Recorded
 from gradgate.contracts.canonical import canonical_json as canonical_json
 from gradgate.contracts.canonical import parse_json as parse_json
 from gradgate.contracts.canonical import sha256 as sha256
+from gradgate.contracts.cause import Cause as Cause
 from gradgate.contracts.health import BoundModel as BoundModel
 from gradgate.contracts.health import DataSource as DataSource
 from gradgate.contracts.health import FileDigest as FileDigest
@@ -17,9 +18,6 @@ from gradgate.contracts.health import Manifest as Manifest
 from gradgate.contracts.health import OptimizerRecord as OptimizerRecord
 from gradgate.contracts.health import Part as Part
 from gradgate.contracts.health import Resume as Resume
-from gradgate.contracts.lint import LintFinding as LintFinding
-from gradgate.contracts.lint import LintReport as LintReport
-from gradgate.contracts.lint import NotAsked as NotAsked
 from gradgate.contracts.mark import MARK as MARK
 from gradgate.contracts.mark import mark_and_bind as mark_and_bind
 from gradgate.contracts.mark import read_mark as read_mark

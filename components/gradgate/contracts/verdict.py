@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from gradgate.contracts.base import Number, Recorded
 from gradgate.contracts.canonical import canonical_json, sha256
+from gradgate.contracts.cause import Cause
 from gradgate.contracts.health import FileDigest, Resume
 from gradgate.contracts.references import Reference
 
@@ -31,6 +32,7 @@ _LATER: Final[dict[str, Any]] = {
     "compare": None,
     "baseline": None,
     "compared": None,
+    "causes": [],
 }
 
 
@@ -155,7 +157,7 @@ class Finding(Recorded):
         compare: Of a rule on a baseline: to which, how, and the median `of` how many trainings.
         message: What was seen against what was expected, in one sentence with both numbers.
         variables_that_may_fail: How many variables or layers need not satisfy the rule.
-        prescription: What to change; empty when the rule passed.
+        prescription: The likeliest cause and its cure, in a paragraph; empty when the rule passed.
         waived_by: Ids of the waivers that let it go by.
     """
 
@@ -242,6 +244,8 @@ class Verdict(Recorded):
             several optimizers, of the one that came off worst.
         waivers: All that were given, by id: used, unused and expired.
         shadow_findings: Of the rules that are in shadow, apart: they never decide.
+        causes: What most likely made the rules fail, the one to begin with first. They explain,
+            and decide nothing.
         references: What the rules on baselines measured. If the model is healthy, later trainings
             are compared with it.
     """
@@ -262,6 +266,7 @@ class Verdict(Recorded):
     further_coverage: tuple[CoverageSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     shadow_findings: tuple[Finding, ...] = ()
+    causes: tuple[Cause, ...] = ()
     integrity: tuple[IntegrityCheck, ...] = ()
     waivers: tuple[WaiverSeen, ...] = ()
     others: tuple[OtherBlessing, ...] = ()
@@ -277,6 +282,7 @@ class Verdict(Recorded):
         """
         document = self.model_dump(mode="json", by_alias=True)
         parts = [document, document["inputs"], document["coverage"], *document["further_coverage"]]
+        parts += document["causes"]
         for finding in (*document["findings"], *document["shadow_findings"]):
             parts += [
                 finding,

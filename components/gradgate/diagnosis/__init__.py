@@ -1,4 +1,6 @@
-"""From symptom to cause to prescription: what to change in a training that was found sick."""
+"""From symptom to cause to cure: why a training was found sick, and what to change."""
 
-from gradgate.diagnosis.prescriptions import Symptom as Symptom
-from gradgate.diagnosis.prescriptions import prescribe as prescribe
+from gradgate.diagnosis.finding_causes import Diagnosis as Diagnosis
+from gradgate.diagnosis.finding_causes import diagnose as diagnose
+from gradgate.diagnosis.finding_causes import prescription as prescription
+from gradgate.diagnosis.symptom import Symptom as Symptom

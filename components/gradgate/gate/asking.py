@@ -6,10 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradgate.contracts import Finding, Policy, Rule, Waiver
-from gradgate.contracts.policy import Compare, Persistence
 from gradgate.contracts.references import Measurement
 from gradgate.contracts.verdict import Decision, Observed, Offence, Status
-from gradgate.diagnosis import Symptom, prescribe
 from gradgate.gate import waiving, wording
 from gradgate.gate.aggregates.seen import Seen
 from gradgate.gate.baseline.absence import LEVELS, strictest, without_baseline
@@ -245,7 +243,6 @@ class Asking:
             variables_that_may_fail=outcome.may_fail,
             first_offence=offence if is_bad else None,
             message=text,
-            prescription=self._prescription(value, offence) if is_bad else "",
             waived_by=tuple(waiver.id for waiver in waivers),
         )
         phrase = wording.what(rule, signal, value)
@@ -294,24 +291,6 @@ class Asking:
         if self.rule.when_improving == "warn" and is_improving:
             return "warn"
         return self._policy.severity_of(self.rule)
-
-    def _prescription(self, value: float, offence: Offence | None) -> str:
-        rule = self.rule
-        compared = rule.aggregate if isinstance(rule.aggregate, Persistence) else rule.expect
-        if isinstance(compared, Compare | Persistence):
-            goes_down = compared.op in {"<", "<="}
-            is_low = goes_down == isinstance(compared, Persistence) and compared.op != "=="
-        else:
-            is_low = value < compared.low
-        symptom = Symptom(
-            signal=rule.signal,
-            value=value,
-            is_low=is_low,
-            is_relative=rule.compare is not None,
-            step=offence.step if offence else None,
-            variable=offence.variable if offence else None,
-        )
-        return prescribe(symptom, card=self._evidence.card, summary=self._evidence.summary)
 
 
 def unjudged(

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import gradgate
-from gradgate.contracts import IntegrityCheck, Policy, Verdict, Waivers
+from gradgate.contracts import Cause, IntegrityCheck, Policy, Verdict, Waivers
 from gradgate.contracts.references import Reference
 from gradgate.contracts.verdict import (
     BaselineRef,
@@ -24,6 +24,7 @@ from gradgate.gate.asking import NOTHING_WAIVED, Answered, Asking, unjudged
 from gradgate.gate.baseline.baselines import Baselines, check_baselines
 from gradgate.gate.baseline.comparing import Comparing, OfOne
 from gradgate.gate.baseline.measuring import reference_of
+from gradgate.gate.diagnosing import check_diagnosis, diagnosed, of_all
 from gradgate.gate.engines import Engine, Watcher, in_process, show_all
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.improving import Improving
@@ -100,6 +101,7 @@ def judge(
         *check_baselines(policy, given, manifest),
         *about_policy,
         *waiving.checks(used, evidence, model),
+        *check_diagnosis([text for one in judged for text in one.undiagnosed], policy, worst),
     )
     return decide(
         subject=subject_of(model, manifest),
@@ -119,6 +121,7 @@ def judge(
         waivers=waiving.seen(used),
         is_evidence_waived=bool(let_by),
         references=tuple(one.reference for one in judged if one.reference),
+        causes=of_all([one.causes for one in judged], worst),
         bootstrap=any(
             answer.is_bootstrap and not policy.is_shadow(rule)
             for one in judged
@@ -133,12 +136,18 @@ class _Judged:
     """What was found of one optimizer: an answer a rule, checks of its record, its coverage.
 
     Its reference is None where no rule compares with a baseline.
+
+    Attributes:
+        causes: Of what failed, ranked.
+        undiagnosed: Which causes could not be looked for, and why.
     """
 
     answers: list[Answered]
     integrity: tuple[IntegrityCheck, ...]
     coverage: CoverageSeen
     reference: Reference | None
+    causes: tuple[Cause, ...]
+    undiagnosed: tuple[str, ...]
 
 
 def _judge_one(
@@ -154,7 +163,10 @@ def _judge_one(
     is_first = not name or bool(evidence.optimizers)
     required = Required(policy, evidence, model, is_first=is_first)
     reading = _read(policy, evidence, model, waiving, required, engine)
-    answers = [answer_of(name, answer) for answer in _answers(policy, reading, evidence, comparing)]
+    answers, causes, undiagnosed = diagnosed(
+        _answers(policy, reading, evidence, comparing), evidence, optimizer=name
+    )
+    answers = [answer_of(name, answer) for answer in answers]
     manifest = evidence.manifest
     checks = (
         *check_manifest(manifest),
@@ -169,6 +181,8 @@ def _judge_one(
         integrity=checks_of(name, checks),
         coverage=coverage,
         reference=reference_of(name, evidence.card, measured) if policy.compares else None,
+        causes=causes,
+        undiagnosed=undiagnosed,
     )
 
 

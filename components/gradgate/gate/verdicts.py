@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import gradgate
-from gradgate.contracts import Finding, IntegrityCheck, Manifest, Policy, Verdict
+from gradgate.contracts import Cause, Finding, IntegrityCheck, Manifest, Policy, Verdict
 from gradgate.contracts.references import Reference
 from gradgate.contracts.verdict import (
     CoverageSeen,
@@ -37,6 +37,7 @@ def decide(
     waivers: tuple[WaiverSeen, ...] = (),
     coverage: Sequence[CoverageSeen] = (),
     references: tuple[Reference, ...] = (),
+    causes: tuple[Cause, ...] = (),
     is_evidence_waived: bool = False,
     bootstrap: bool = False,
     may_bless: bool = True,
@@ -76,6 +77,7 @@ def decide(
         further_coverage=tuple(coverage[1:]),
         findings=tuple(answer.finding for answer in ordered),
         shadow_findings=tuple(a.finding for a in all_ordered if a.finding.id in in_shadow),
+        causes=causes,
         integrity=integrity,
         waivers=waivers,
         others=others,

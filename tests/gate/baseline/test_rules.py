@@ -34,10 +34,12 @@ def test_a_norm_far_above_the_last_five_fails_with_all_numbers(before, training)
 def test_what_to_change_is_what_changed(before, training):
     training.global_norm[:] = 41
     finding = before.finding(before.judge(training, before.each(1)))
-    assert finding.prescription.startswith("Something is not as it was in the trainings that this")
+    assert finding.prescription.startswith(
+        "Something changed since the earlier trainings: See what"
+    )
     training.global_norm[:] = math.nan
     finding = before.finding(before.judge(training, before.each(1)))
-    assert finding.prescription.startswith("This is a number that a NaN or an infinity went into")
+    assert finding.prescription.startswith("A square root, logarithm or division meets 0: Look in")
 
 
 def test_many_variables_take_no_time(before, make):

@@ -34,6 +34,7 @@ def test_the_run_page_opens_with_the_verdict(browser, link, picture):
     order = [
         "Description\nBLOCKED\n",
         "First offence: step 130 (epoch 1) in net/dense/kernel",
+        "Likely cause: ",
         "What to change:",
         "Metrics (",
     ]
@@ -48,7 +49,8 @@ def test_a_sound_and_a_warned_run_say_so(browser, link):
     browser.open(
         link("warned"),
         "Description\nBLESSED, with warnings\n",
-        "What to change: clip_by_global_norm",
+        "Likely cause: The clip is too tight",
+        "What to change: ClipByGlobalNorm(max_norm=",
         "gradgate.decision\n: warn",
     )
 

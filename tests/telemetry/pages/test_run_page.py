@@ -36,18 +36,23 @@ def test_tags_say_where_the_evidence_is(run, story):
     assert tags["gradgate.policy_sha256"] == verdict["inputs"]["policy"]["sha256"]
 
 
-def test_the_description_says_verdict_first_offence_and_prescription_in_that_order(run):
+def test_the_description_says_verdict_first_offence_cause_and_cure_in_that_order(run):
     text = run("blocked").data.tags["mlflow.note.content"]
-    verdict, offence, advice = (
-        text.index(part) for part in ("## BLOCKED", "**First offence:** step 130", "**What to")
+    order = (
+        "## BLOCKED",
+        "**First offence:** step 130",
+        "**Likely cause:**",
+        "**What to change:**",
     )
-    assert verdict < offence < advice < text.index("| rule |")
+    places = [text.index(part) for part in (*order, "### 1. ", "| rule |")]
+    assert places == sorted(places)
 
 
 def test_a_warning_says_what_to_change_too(run):
     text = run("warned").data.tags["mlflow.note.content"]
     assert text.startswith("## BLESSED, with warnings\n\nclip-saturation")
-    assert "**What to change:** clip_by_global_norm" in text
+    assert "**Likely cause:** The clip is too tight" in text
+    assert "**What to change:** ClipByGlobalNorm(max_norm=" in text
 
 
 def test_numbers_for_comparison_are_one_finite_point_each(client, run):

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Final
 
-from gradgate.contracts import Finding, Verdict
+from gradgate.contracts import Cause, Finding, Verdict
+from gradgate.diagnosis import telling
 from gradgate.gate.render import view
 from gradgate.gate.render.clean import clean
 from gradgate.gate.wording import number
@@ -43,10 +44,11 @@ def explain(
         for check in shown.integrity
         if check.status != "pass"
     ]
-    sections += [_finding(finding) for finding in chosen]
+    sections += _why(shown, rule)
+    sections += [_finding(shown, finding) for finding in chosen]
     if rule is None and shown.shadow_findings:
         sections.append(_wrapped(f"{view.shadow_tally(shown)}."))
-        sections += [_finding(f) for f in shown.shadow_findings if f.level != "ok"]
+        sections += [_finding(shown, f) for f in shown.shadow_findings if f.level != "ok"]
     if shown.waivers:
         listed = [_wrapped(f"  {name}  {text}", indent=4) for name, text in view.waivers(shown)]
         sections.append("\n".join(["waivers", *listed]))
@@ -54,7 +56,39 @@ def explain(
     return "\n\n".join(sections) + "\n"
 
 
-def _finding(finding: Finding) -> str:
+def _why(verdict: Verdict, rule: str | None) -> list[str]:
+    """The likely causes, each with its cure; of one rule, those of that rule."""
+    if rule is not None:
+        verdict = verdict.model_copy(update={"causes": telling.of_rule(verdict, rule)})
+    first, others = telling.shown_first(verdict), telling.also_possible(verdict)
+    if not first:
+        return []
+    sections = [f"why, and what to change{', the likeliest first' if len(first) > 1 else ''}"]
+    sections += [_cause(place, cause) for place, cause in enumerate(first, start=1)]
+    if others:
+        listed = [_wrapped(f"  {telling.title(c)}: {c.change}", indent=4) for c in others]
+        sections.append("\n".join(["also possible", *listed]))
+    return [*sections, telling.ADVICE]
+
+
+def _cause(place: int, cause: Cause) -> str:
+    code = [f"{'':<18}{line}" for line in cause.snippet]
+    return "\n".join(
+        [
+            f"{place}  {telling.title(cause)} ({telling.SURE[cause.confidence]})",
+            *_rows(telling.rows(cause)),
+            *(["", *code, ""] if code else []),
+            *_rows(telling.small_print(cause)),
+        ]
+    )
+
+
+def _rows(rows: list[tuple[str, str]]) -> list[str]:
+    body = [_wrapped(f"{name:<15} {text}", indent=16) for name, text in rows if text]
+    return [textwrap.indent(line, "  ") for line in body]
+
+
+def _finding(verdict: Verdict, finding: Finding) -> str:
     rows = [("what happened", finding.message)]
     if finding.first_offence and view.where(finding):
         rows.append(("first", view.where(finding)))
@@ -64,12 +98,17 @@ def _finding(finding: Finding) -> str:
         rows.append(("worst", worst))
     rows += [
         ("the rule", finding.description),
-        ("what to change", finding.prescription),
+        _cure(verdict, finding),
         ("evidence", _EVIDENCE[finding.evidence] if finding.observed.samples else ""),
     ]
-    head = f"{finding.level} {finding.id}"
-    body = [_wrapped(f"{name:<15} {text}", indent=16) for name, text in rows if text]
-    return "\n".join([head, *(textwrap.indent(line, "  ") for line in body)])
+    return "\n".join([f"{finding.level} {finding.id}", *_rows(rows)])
+
+
+def _cure(verdict: Verdict, finding: Finding) -> tuple[str, str]:
+    """The name of its cause; of a verdict from before there were causes, what it said."""
+    if cause := telling.named(verdict, finding.id):
+        return ("likely cause", cause)
+    return ("what to change", finding.prescription)
 
 
 _EVIDENCE: Final = {

@@ -12,6 +12,7 @@ import jinja2
 import markupsafe
 
 from gradgate.contracts import Verdict
+from gradgate.diagnosis import telling
 from gradgate.gate.render import sparkline, view
 from gradgate.gate.render.clean import clean
 from gradgate.gate.render.picture import Picture, plots_style
@@ -38,6 +39,7 @@ def render_html(verdict: Verdict, pictures: Sequence[Picture] = ()) -> str:
         width=sparkline.WIDTH,
         height=sparkline.HEIGHT,
         view=view,
+        telling=telling,
         pictures=[
             (picture.is_wide, markupsafe.Markup(picture.inline()))  # noqa: S704 - escaped by Sheet
             for picture in pictures

@@ -4,7 +4,8 @@ import html
 import re
 from typing import Final
 
-from gradgate.contracts import Finding, Verdict
+from gradgate.contracts import Cause, Finding, Verdict
+from gradgate.diagnosis import telling
 from gradgate.gate.render import view
 from gradgate.gate.render.clean import clean
 
@@ -26,17 +27,18 @@ def render_markdown(verdict: Verdict) -> str:
             f"- **Observed** {_text(view.observed(chief))}, expected {_text(view.limit(chief))}",
             f"- **First** {_text(view.where(chief))}",
             f"- **The rule** {_text(chief.description)}",
-            f"- **What to change** {_text(chief.prescription)}",
+            f"- **What to change** {_text('' if verdict.causes else chief.prescription)}",
             "",
         ]
         lines = [line for line in lines if not line.endswith("** ")]
+    lines += _why(shown)
     lines += [f"## {view.tally(shown).capitalize()}", ""]
     if shown.findings:
         lines += [*_HEAD, *(_row(finding) for finding in shown.findings), ""]
     if shown.shadow_findings:
         lines += [f"## {_text(view.shadow_tally(shown))}", "", *_HEAD]
         lines += [*(_row(finding) for finding in shown.shadow_findings), ""]
-    others = [finding for finding in shown.findings if finding.prescription and finding != chief]
+    others = [f for f in shown.findings if f.prescription and f != chief and not shown.causes]
     if others:
         lines += ["## What else to change", ""]
         lines += [f"- **{_text(f.id)}** {_text(f.prescription)}" for f in others]
@@ -60,6 +62,34 @@ def render_markdown(verdict: Verdict) -> str:
     lines += [f"- {name}: {_code(value)}" for name, value in view.inputs(shown)]
     lines += ["", "Again:", "", f"    {view.reproduce(shown)}", "", f"_{_text(view.PROMISE)}_"]
     return "\n".join(lines) + "\n"
+
+
+def _why(verdict: Verdict) -> list[str]:
+    """The likely causes, each with its cure; the others in a line each."""
+    first, others = telling.shown_first(verdict), telling.also_possible(verdict)
+    if not first:
+        return []
+    lines = ["## Why, and what to change", ""]
+    for place, cause in enumerate(first, start=1):
+        lines += _cause(place, cause)
+    if others:
+        lines += ["Also possible:", ""]
+        lines += [f"- **{_text(telling.title(c))}** {_text(c.change)}" for c in others]
+        lines.append("")
+    return [*lines, _text(telling.ADVICE), ""]
+
+
+def _cause(place: int, cause: Cause) -> list[str]:
+    head = f"### {place}. {_text(telling.title(cause))} ({telling.SURE[cause.confidence]})"
+    code = [f"    {line}" for line in cause.snippet]
+    return [
+        *(head, "", _text(cause.meaning), ""),
+        *(f"- {_text(number)}" for number in cause.numbers),
+        *("", f"**What to change** {_text(cause.change)}", ""),
+        *([*code, ""] if code else []),
+        *(f"_{name}: {_text(text)}_  " for name, text in telling.small_print(cause)),
+        "",
+    ]
 
 
 def _row(finding: Finding) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gradgate.contracts import Finding, Verdict
+from gradgate.diagnosis import telling
 from gradgate.gate.render import view
 from gradgate.gate.render.clean import clean
 
@@ -14,7 +15,7 @@ def render_text(verdict: Verdict) -> str:
     """Returns the verdict as plain lines."""
     shown = clean(verdict)
     lines = [shown.headline, view.decided(shown), ""]
-    lines += _findings(shown.findings)
+    lines += _findings(shown, shown.findings)
     failed = [check for check in shown.integrity if check.status == "fail"]
     lines += [f"BLOCK {check.code}: {check.message}" for check in failed]
     lines += [
@@ -31,12 +32,13 @@ def render_text(verdict: Verdict) -> str:
     if shown.waivers:
         lines += ["", "waivers", *(f"  {name}  {text}" for name, text in view.waivers(shown))]
     if shown.shadow_findings:
-        lines += ["", view.shadow_tally(shown), *_findings(shown.shadow_findings)]
+        lines += ["", view.shadow_tally(shown), *_findings(shown, shown.shadow_findings)]
+    lines += _why(shown)
     lines += ["", "blessed" if shown.blessed else "not blessed"]
     return "\n".join(lines) + "\n"
 
 
-def _findings(findings: Sequence[Finding]) -> list[str]:
+def _findings(verdict: Verdict, findings: Sequence[Finding]) -> list[str]:
     lines = []
     width = max((len(finding.id) for finding in findings), default=0)
     for finding in findings:
@@ -44,6 +46,19 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
         lines.append(f"{mark:<5} {finding.id:<{width}}  {finding.message}")
         if finding.first_offence and view.where(finding):
             lines.append(f"{'':<5} {'':<{width}}  first: {view.where(finding)}")
-        if finding.prescription:
+        if finding.prescription and not telling.named(verdict, finding.id):
             lines.append(f"{'':<5} {'':<{width}}  do: {finding.prescription}")
+    return lines
+
+
+def _why(verdict: Verdict) -> list[str]:
+    """The likely causes, each with its cure; the others by name."""
+    lines = []
+    for cause in telling.shown_first(verdict):
+        lines += ["", f"why: {telling.title(cause)} ({telling.SURE[cause.confidence]})"]
+        lines += [f"  seen: {number}" for number in cause.numbers]
+        lines.append(f"  do: {cause.change}")
+        lines += [f"      {line}" for line in cause.snippet]
+    if others := telling.also_possible(verdict):
+        lines += ["", f"also possible: {'; '.join(telling.title(cause) for cause in others)}"]
     return lines

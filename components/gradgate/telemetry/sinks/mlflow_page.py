@@ -1,7 +1,8 @@
 """What a run's page says: the tags, and the description with the verdict on top."""
 
-from gradgate.contracts import Finding, Verdict
+from gradgate.contracts import Cause, Finding, Verdict
 from gradgate.contracts.verdict import Offence
+from gradgate.diagnosis import telling
 
 _WORD = {"ok": "BLESSED", "warn": "BLESSED, with warnings", "block": "BLOCKED"}
 _ROWS = 12
@@ -48,18 +49,36 @@ def note(verdict: Verdict) -> str:
     first = _first(verdict)
     if first is not None and first.first_offence is not None:
         story.append(f"**First offence:** {_where(first.id, first.first_offence)}")
-    if first is not None and first.prescription:
+    likely = telling.shown_first(verdict)
+    if likely:
+        story.append(f"**Likely cause:** {_escape(telling.title(likely[0]))}")
+        story.append(f"**What to change:** {_escape(likely[0].change)}")
+    elif first is not None and first.prescription:
         story.append(f"**What to change:** {_escape(first.prescription)}")
     # One paragraph of several lines: the page shows a hand's breadth before "Show more".
     lines = [f"## {_headline_word(verdict)}", "", "  \n".join(story), ""]
     failed = [check for check in verdict.integrity if check.status == "fail"]
     lines += [f"- **{check.code}**: {_escape(check.message)}" for check in failed]
+    for place, cause in enumerate(likely, start=1):
+        lines += _cause(place, cause)
+    if others := telling.also_possible(verdict):
+        lines += ["", f"Also possible: {'; '.join(_escape(telling.title(c)) for c in others)}."]
     lines += ["", "| rule | status | observed | expected |", "|---|---|---|---|"]
     lines += [_row(finding) for finding in verdict.findings[:_ROWS]]
     if len(verdict.findings) > _ROWS:
         lines.append(f"| … {len(verdict.findings) - _ROWS} more in the report | | | |")
     lines += ["", "Full report: artifact `gradgate/report.html`. To see why: `gradgate explain`."]
     return "\n".join(lines)
+
+
+def _cause(place: int, cause: Cause) -> list[str]:
+    lines = ["", f"### {place}. {_escape(telling.title(cause))} ({telling.SURE[cause.confidence]})"]
+    lines += ["", _escape(cause.meaning), ""]
+    lines += [f"- {_escape(number)}" for number in cause.numbers]
+    lines += ["", f"**What to change:** {_escape(cause.change)}"]
+    if cause.snippet:
+        lines += ["", *(f"    {line}" for line in cause.snippet)]
+    return [*lines, "", f"{telling.certainty(cause)}. Source: {_escape(cause.source)}"]
 
 
 def _headline_word(verdict: Verdict) -> str:

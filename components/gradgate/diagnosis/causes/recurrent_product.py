@@ -1,0 +1,100 @@
+"""A recurrent layer multiplies by the same matrix at every time step, so errors grow or die out."""
+
+from typing import Final
+
+from gradgate.contracts.cause import Confidence
+from gradgate.diagnosis import layers, snippets
+from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.series import median
+from gradgate.diagnosis.training import Training
+from gradgate.diagnosis.words import number
+
+_KINDS: Final = ("large", "nonfinite", "spike", "dominant", "swings", "stuck", "far")
+
+
+def _look(training: Training) -> Grounds | None:
+    recurrent = [v for v in training.kernels if layers.is_recurrent(v)]
+    symptoms = training.seen("large", "nonfinite", "spike", "dominant", "small")
+    if not recurrent or not symptoms:
+        return None
+    if training.seen("small") and not training.seen("large", "nonfinite", "spike"):
+        return _vanishing(training, recurrent[0].layer)
+    layer = recurrent[0].layer
+    card = layers.layer_card(training.card, layer)
+    norm = training.numbers(recurrent[0]).norm
+    usual = median(norm)
+    leap = norm.greatest / usual if usual and norm.greatest else None
+    is_blamed = any(
+        (v := training.variable(s.variable)) is not None and v.layer == layer for s in symptoms
+    )
+    is_first = any(v.layer == layer for v in training.first_nonfinite)
+    confidence: Confidence = (
+        "likely" if (leap and leap > 100) or is_blamed or is_first else "possible"
+    )
+    if training.card.clips and confidence == "likely" and not is_blamed:
+        confidence = "possible"
+    is_plain = card is not None and card.kind == "SimpleRNN"
+    gates = (
+        f" and use an LSTM or GRU in place of {layer}, whose gates keep the product in bounds"
+        if is_plain
+        else ""
+    )
+    limit = snippets.usual_norm(training) or 1.0
+    return Grounds(
+        numbers=known(
+            f"the gradient of {recurrent[0].path} went up to {number(norm.greatest)} at step"
+            f" {norm.greatest_step}; usual was {number(usual)}"
+            if norm.greatest is not None and usual is not None
+            else None,
+            training.onset,
+            "no clip bounds a step" if not training.card.clips else None,
+        ),
+        explains=training.seen(*_KINDS),
+        layer=layer,
+        change=(
+            f"Clip the gradients by their global norm (max_norm={number(limit)}){gates}. Shorter"
+            " sequences help, too."
+        ),
+        snippet=snippets.clip_by(limit)
+        + (f"\n{snippets.gated(layer, card.units)}" if is_plain and card else ""),
+        confidence=confidence,
+        because=(
+            "the recurrent weights are where it shows, and leaps are how such products look"
+            if confidence == "likely"
+            else "the model has such a layer, but the trouble does not begin in it alone"
+        ),
+    )
+
+
+def _vanishing(training: Training, layer: str) -> Grounds:
+    card = layers.layer_card(training.card, layer)
+    units = card.units if card else None
+    return Grounds(
+        numbers=known(
+            *(
+                f"the gradient of {s.variable} is about 0 over {s.value:.0%} of the samples"
+                for s in training.seen("small")[:1]
+                if s.value is not None
+            )
+        )
+        or ("the gradient all but vanishes",),
+        explains=training.seen("small", "zero", "stuck", "near"),
+        layer=layer,
+        change=f"Use an LSTM or GRU in place of {layer}, or shorter sequences.",
+        snippet=snippets.gated(layer, units),
+        confidence="possible",
+        because="a product of many numbers below 1 is about 0",
+    )
+
+
+RECURRENT_PRODUCT: Final = KnownCause(
+    id="recurrent-product",
+    stage="structure",
+    title="A recurrent layer makes its errors grow from time step to time step",
+    meaning=(
+        "It multiplies by the same weights at every time step: a little above 1, and a long"
+        " sequence makes it enormous."
+    ),
+    source="Pascanu, Mikolov and Bengio (2013), https://arxiv.org/abs/1211.5063",
+    look=_look,
+)

@@ -1,0 +1,62 @@
+"""An operation that has no finite slope where it was used: the root, logarithm or quotient of 0."""
+
+from typing import Final
+
+from gradgate.contracts.cause import Confidence
+from gradgate.diagnosis import layers
+from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.training import Training
+from gradgate.diagnosis.words import listed, number
+
+
+def _look(training: Training) -> Grounds | None:
+    symptoms = training.seen("nonfinite")
+    if not symptoms:
+        return None
+    card, first = training.card, training.first_nonfinite
+    own = [loss.name for loss in card.losses if not loss.is_keras]
+    inputs_are_fine = bool(card.inputs) and not any(given.nonfinite for given in card.inputs)
+    greatest = training.summary.global_norm.greatest
+    last = first[-1].layer if first else None
+    confidence: Confidence = "possible"
+    because = "an operation without a finite slope does this; which it is, the record does not know"
+    if own and not training.was_exploding:
+        confidence = "likely"
+        because = "the loss is code of your own, and nothing grew before: it came at once"
+        if inputs_are_fine:
+            because += "; the inputs that were looked at hold no NaN"
+    what = f"the loss {listed(own)}" if own else layers.in_words(training, last)
+    return Grounds(
+        numbers=known(
+            training.onset,
+            f"before that no gradient norm was above {number(greatest)}"
+            if greatest is not None and not training.was_exploding
+            else None,
+        )
+        or tuple(f"{s.rule}: {number(s.value)}" for s in symptoms if s.value is not None)[:1],
+        explains=training.spoiled,
+        layer=last,
+        change=(
+            f"Look in {what} for a square root, a logarithm, a power, a norm or a division, and"
+            " keep it away from 0 by a small number. Its slope there is infinite, even where its"
+            " value is fine. To find the very operation, train a few steps with"
+            " tf.debugging.enable_check_numerics()."
+        ),
+        snippet=(
+            "keras.ops.sqrt(x + 1e-7)  # not sqrt(x)\n"
+            "keras.ops.log(x + 1e-7)  # not log(x)\n"
+            "a / (b + 1e-7)  # not a / b"
+        ),
+        confidence=confidence,
+        because=because,
+    )
+
+
+UNSTABLE_ARITHMETIC: Final = KnownCause(
+    id="unstable-arithmetic",
+    stage="wiring",
+    title="A square root, logarithm or division meets 0",
+    meaning="Its slope is infinite there, and an infinite step makes every weight NaN.",
+    source="TensorFlow, tf.debugging.enable_check_numerics; gradgate's measurements of sqrt(0)",
+    look=_look,
+)

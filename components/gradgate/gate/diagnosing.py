@@ -1,0 +1,65 @@
+"""Puts the likely causes beside the findings. They explain a decision and never change it."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gradgate.contracts import Cause, IntegrityCheck, Policy
+from gradgate.diagnosis import diagnose, prescription
+from gradgate.diagnosis.rank import ranked
+from gradgate.gate.asking import Answered
+from gradgate.gate.evidence import Evidence
+
+
+class Diagnosed(NamedTuple):
+    """Answers of one optimizer, each that failed with what to change, and the causes, ranked."""
+
+    answers: list[Answered]
+    causes: tuple[Cause, ...]
+    broken: tuple[str, ...]
+
+
+def diagnosed(answers: Sequence[Answered], evidence: Evidence, *, optimizer: str = "") -> Diagnosed:
+    """Returns the answers with their causes.
+
+    Args:
+        answers: Of every rule to one optimizer's training.
+        evidence: Of that training.
+        optimizer: Its name; empty where it is alone.
+    """
+    findings = [answer.finding for answer in answers]
+    found = diagnose(findings, card=evidence.card, summary=evidence.summary)
+    told = [_told(answer, prescription(answer.finding.id, found.causes)) for answer in answers]
+    causes = found.causes
+    if optimizer:
+        causes = tuple(cause.model_copy(update={"optimizer": optimizer}) for cause in causes)
+    return Diagnosed(told, causes, found.broken)
+
+
+def of_all(causes: Sequence[tuple[Cause, ...]], answers: Sequence[Answered]) -> tuple[Cause, ...]:
+    """Returns the causes of every optimizer, ranked together.
+
+    Args:
+        causes: Of each.
+        answers: Those that decide.
+    """
+    blocking = {a.finding.id for a in answers if a.finding.level == "block"}
+    return ranked((cause for of_one in causes for cause in of_one), blocking)
+
+
+def check_diagnosis(
+    broken: Sequence[str], policy: Policy, answers: Sequence[Answered]
+) -> tuple[IntegrityCheck, ...]:
+    """Warns that some causes were not looked for, where the verdict is no pass anyway."""
+    deciding = (a.finding for a in answers if a.finding.id not in policy.shadow_rules)
+    if not broken or all(finding.level == "ok" for finding in deciding):
+        return ()
+    message = f"some causes could not be looked for, which changes no decision: {'; '.join(broken)}"
+    return (IntegrityCheck(code="D-BROKEN", status="warn", message=message),)
+
+
+def _told(answer: Answered, text: str) -> Answered:
+    if not text:
+        return answer
+    finding = answer.finding.model_copy(update={"prescription": text})
+    return dataclasses.replace(answer, finding=finding)
