@@ -9,7 +9,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.contracts import ActivationCard, ModelCard, VariableCard, sha256
+from gradgate.contracts import (
+    ActivationCard,
+    InputCard,
+    LayerCard,
+    ModelCard,
+    VariableCard,
+    sha256,
+)
 from gradgate.gradients import clip_to_config
 from gradgate.training.architecture import layers_and_outputs, losses_of
 from gradgate.training.hooks import names
@@ -81,8 +88,45 @@ def describe(
         layers=layers,
         outputs=outputs,
         losses=losses_of(model),
-        batch_size=batch_size,
+        batch_size=batch_size or _own_batch_size(layers),
     )
+
+
+def describe_design(
+    model: keras.Model, *, batch_size: int | None = None, inputs: Sequence[InputCard] = ()
+) -> ModelCard:
+    """Returns what is known of a model that does not train yet, compiled or not, built or not.
+
+    Args:
+        model: What is described; nothing of it is run.
+        batch_size: Examples in a batch; None takes the model's own, if its inputs have one.
+        inputs: What its inputs look like.
+    """
+    optimizer = names.compiled_optimizer(model) if model.compiled else None
+    layers, outputs = layers_and_outputs(model)
+    owners = _owners(model)
+    inner = None if optimizer is None else names.inner_optimizer(optimizer)
+    return ModelCard(
+        model_name=model.name,
+        variables=tuple(_variable(v, owners, has_gradient=True) for v in model.trainable_variables),
+        optimizer="" if inner is None else type(inner).__name__,
+        optimizer_config={} if inner is None else _plain(inner.get_config()),
+        loss=_loss_name(getattr(model, "loss", None)) if model.compiled else None,
+        loss_measured=False,
+        precision=model.dtype_policy.name,
+        versions=_versions(),
+        layers=layers,
+        outputs=outputs,
+        losses=losses_of(model),
+        batch_size=batch_size or _own_batch_size(layers),
+        inputs=tuple(inputs),
+    )
+
+
+def _own_batch_size(layers: Sequence[LayerCard]) -> int | None:
+    """The batch size that the inputs of a model were made with."""
+    shapes = [layer.output_shape for layer in layers if layer.kind == "InputLayer"]
+    return next((shape[0] for shape in shapes if shape and shape[0]), None)
 
 
 def with_former(card: ModelCard, former: ModelCard | None) -> ModelCard:
