@@ -1,5 +1,6 @@
 """`model.json` from a Keras model: what was trained, with what, and how it was guarded."""
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -21,7 +22,16 @@ from gradgate.gradients import clip_to_config
 from gradgate.training.architecture import layers_and_outputs, losses_of
 from gradgate.training.hooks import names
 from gradgate.training.scope import strategy_name
+from gradgate.training.seed import last_seed
 from gradgate.training.settings import GuardSettings
+
+_KERNELS = (
+    "NVIDIA_TF32_OVERRIDE",
+    "TF_DISABLE_MKL",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
 
 
 def describe(
@@ -35,6 +45,7 @@ def describe(
     loss_measured: bool,
     data_loss_gradient: bool = False,
     device_bytes: int = 0,
+    nondeterminism: Sequence[str] = (),
     activations: Sequence[ActivationCard] = (),
     depths: Mapping[str, int] | None = None,
     batch_size: int | None = None,
@@ -51,6 +62,7 @@ def describe(
         loss_measured: Whether the guard has seen the loss of every step.
         data_loss_gradient: Whether the gradients of weight regularisers were taken out.
         device_bytes: What the measurement holds on the device.
+        nondeterminism: What stands against the same weights from another run of the program.
         activations: Layers whose activations are looked at.
         depths: Place of each layer in the forward pass, by its name; None when not seen.
         batch_size: Examples in a batch, of all replicas; None when not known.
@@ -84,7 +96,9 @@ def describe(
         device_bytes=device_bytes,
         devices=tuple(device.name for device in tf.config.list_logical_devices()),
         versions=_versions(),
-        seed=settings.seed,
+        seed=last_seed(),
+        nondeterminism=tuple(nondeterminism),
+        environment={name: os.environ[name] for name in _KERNELS if name in os.environ},
         layers=layers,
         outputs=outputs,
         losses=losses_of(model),

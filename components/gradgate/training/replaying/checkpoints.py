@@ -32,7 +32,7 @@ class Checkpoint:
             model.optimizer.build(model.trainable_variables)
         try:
             model.load_weights(self.path)
-        except Exception as error:  # noqa: BLE001 - Keras and h5py raise whatever they met
+        except Exception as error:
             raise ValueError(
                 f"replay-step: the checkpoint {self.path} does not fit the model: {error}"
             ) from error

@@ -67,7 +67,8 @@ def user_line(operation: Any, frames: Sequence[tuple[str, int, str]]) -> str | N
     if operation is not None:
         frames = _trace(_forward(operation))
     # What called the step is no part of it.
-    outside = max((i for i, (file, _, _) in enumerate(frames) if file.startswith(_OURS)), default=-1)
+    ours = [place for place, (file, _, _) in enumerate(frames) if file.startswith(_OURS)]
+    outside = max(ours, default=-1)
     inside = [frame for frame in frames[outside + 1 :] if not _is_library(frame[0])]
     if not inside:
         return None

@@ -44,7 +44,8 @@ def likeness(
 
     Args:
         steps: int64 [n].
-        recorded, replayed: float32 [n, k], k numbers a step.
+        recorded: float32 [n, k], k numbers a step.
+        replayed: The same, float32 [n, k].
     """
     difference = _relative(recorded, replayed).max(axis=1, initial=0.0)
     apart = np.flatnonzero(difference > _CLOSE)

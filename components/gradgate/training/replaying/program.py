@@ -41,7 +41,8 @@ class Program:
     def bare_step(self) -> Callable[[Any], Any]:
         """Returns what trains on one batch inside of a graph that is traced anew."""
         if self.step is None:
-            return lambda batch: self.model.train_step(batch)
+            return self.model.train_step
+        # A function that was traced before is not traced again, and so not looked into.
         return getattr(self.step, "python_function", self.step)
 
     def build(self, batch: Any) -> None:

@@ -1,4 +1,4 @@
-"""Takes the steps of a recorded training again, up to one of them, and looks at that one closely."""
+"""Takes the steps of a recorded training again, up to one of them, and looks closely at that."""
 
 import dataclasses
 import tempfile

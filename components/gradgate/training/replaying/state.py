@@ -45,9 +45,7 @@ class State:
             before + (now - before) * np.array(times, before.dtype)
             if variable.name == _GENERATOR
             else before
-            for variable, before, now in zip(
-                self.variables, self.values, after.values, strict=True
-            )
+            for variable, before, now in zip(self.variables, self.values, after.values, strict=True)
         ]
         return State(self.variables, tuple(values))
 
