@@ -21,6 +21,7 @@ class Program:
         y: Labels, [n] or [n, 1].
         clip: Clips that gradgate puts between gradient and optimizer.
         constant_loss: Of the best constant answer, where gradgate does not know it by itself.
+        callbacks: What else `fit` calls.
     """
 
     model: keras.Model
@@ -30,6 +31,7 @@ class Program:
     batch_size: int = 32
     clip: tuple[Any, ...] = ()
     constant_loss: float | None = None
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
     def train(self, record: Path) -> None:
         """Trains as a user would, and leaves the health record in a new folder."""
@@ -37,7 +39,12 @@ class Program:
             self.model, record, clip=self.clip, constant_loss=self.constant_loss
         ):
             self.model.fit(
-                self.x, self.y, epochs=self.epochs, batch_size=self.batch_size, verbose=0
+                self.x,
+                self.y,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                callbacks=list(self.callbacks),
+                verbose=0,
             )
 
 

@@ -7,13 +7,13 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from gradgate.telemetry.concatenate import concatenate
 from gradgate.telemetry.reader import open_record
-from gradgate.training import reproducible
+from gradgate.training import set_seed
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     """Every test draws the same numbers, on kernels that add in the same order."""
-    reproducible(7)
+    set_seed(7)
     keras.utils.clear_session(free_memory=False)
 
 
