@@ -27,10 +27,10 @@ from gradgate.cli import app
 from gradgate.contracts import Verdict, bind_tree, mark_and_bind
 from gradgate.gate import Evidence, RecordProblem, check_model, judge, load_policy
 from gradgate.gate.read_verdict import VerdictError, read_verdict
+from gradgate.gate.report_files import report_files
 from gradgate.telemetry.durable import write_durably
 from gradgate.telemetry.reader import RecordError, open_record
 from gradgate.telemetry.writer import RecordWriter
-from gradgate.tfx.gate.report_files import report_files
 from gradgate.tfx.pusher.checks import Blessing
 from gradgate.tfx.pusher.verified_push import push
 

@@ -11,10 +11,10 @@ import pytest
 from gradgate.cli.exits import Exit
 from gradgate.contracts import Verdict, bind_tree
 from gradgate.gate.read_verdict import VERDICT, VerdictError, read_verdict
+from gradgate.gate.report_files import report_files
 from gradgate.telemetry.durable import write_durably
 from gradgate.telemetry.reader import RecordError, open_record
 from gradgate.telemetry.writer import RecordWriter
-from gradgate.tfx.gate.report_files import report_files
 from gradgate.tfx.pusher.checks import Blessing
 from gradgate.tfx.pusher.verified_push import push
 

@@ -20,6 +20,7 @@ from gradgate.telemetry.sinks.mlflow_outbox import Outbox
 from gradgate.telemetry.sinks.mlflow_page import note
 from gradgate.telemetry.sinks.mlflow_place import read_place, write_place
 from gradgate.telemetry.sinks.mlflow_series import all_points, final_series
+from gradgate.telemetry.sinks.mlflow_store import open_store
 from gradgate.telemetry.writer import RecordWriter
 
 
@@ -79,7 +80,8 @@ def write_verdict(folder, document):
 
 def test_a_training_its_verdict_and_its_push_are_one_run(tmp_path, card, batch):
     store, record = tmp_path / "mlflow", tmp_path / "record"
-    tracking = Tracking(experiment="e", run_name="taxi sound", registered_model="taxi")
+    name, model = """Anna's "taxi" 100%""", "taxi.v2"  # letters that MLflow's filters stumble over
+    tracking = Tracking(experiment="e", run_name=name, registered_model=model)
     writer = RecordWriter(record)
     sink = MlflowSink(tracking, record, store)
     writer.begin(card)
@@ -102,7 +104,7 @@ def test_a_training_its_verdict_and_its_push_are_one_run(tmp_path, card, batch):
 
     client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
     (run,) = client.search_runs([client.get_experiment_by_name("e").experiment_id])
-    assert run.info.run_name == "taxi sound #1"
+    assert run.info.run_name == f"{name} #1"
     assert run.info.status == "FINISHED"
     assert run.data.params["optimizer.name"] == "Adam"
     assert run.data.metrics["grad/nonfinite_steps_total"] == 1
@@ -122,9 +124,14 @@ def test_a_training_its_verdict_and_its_push_are_one_run(tmp_path, card, batch):
     series = client.download_artifacts(run.info.run_id, "gradgate/record/series.parquet")
     assert pq.read_table(series).column("step").to_pylist() == list(range(20))
 
-    (version,) = client.search_model_versions("name='taxi'")
+    (version,) = client.search_model_versions(f"name='{model}'")
     assert version.tags["gradgate.model_digest"] == "sha256:" + "1" * 64
-    assert client.get_model_version_by_alias("taxi", "champion").version == version.version
+    assert client.get_model_version_by_alias(model, "champion").version == version.version
+    runs = open_store(tracking, store)
+    for start, (uid, called) in enumerate([("t2", name.replace("'", '"')), ("t3", name)]):
+        runs.run(run.info.experiment_id, uid, called, start)
+    names = {one.info.run_name for one in client.search_runs([run.info.experiment_id])}
+    assert names == {f"{name} #1", f"{name} #2", """Anna"s "taxi" 100% #1"""}
 
 
 def test_a_store_that_another_process_holds_gets_everything_later(tmp_path, card, batch):
@@ -175,11 +182,14 @@ def test_a_server_that_is_down_costs_no_more_than_the_wait(tmp_path, finished, c
     ]
 
 
-def test_a_job_that_can_never_be_sent_blocks_no_other(tmp_path, finished, card):
+def test_a_job_that_can_never_be_sent_blocks_no_other(tmp_path, finished, card, caplog):
     folder = tmp_path / "mlflow"
     sink = MlflowSink(Tracking(experiment="e"), finished, folder)
     sink.begin(card, training_uid="t1", planned_steps=None)
-    publish_verdict(finished, tmp_path)  # there is no verdict.json
+    with caplog.at_level(logging.WARNING):
+        publish_verdict(finished, tmp_path)  # there is no verdict.json
+    assert "mlflow: the verdict cannot be sent: FileNotFoundError" in caplog.text
+    assert "gradgate sync --retry-failed" in caplog.text
     sink.end(None)
     gone = MlflowSink(Tracking(experiment="e"), tmp_path / "gone", folder)
     (tmp_path / "gone").mkdir()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -15,7 +15,14 @@ from gradgate.cli.exits import Exit, exit_status, refuse
 from gradgate.cli.formats import Format
 from gradgate.cli.mlflow_record import MIRROR, MIRROR_MESSAGE, RunRecord, record_of_run
 from gradgate.cli.quiet import quiet
-from gradgate.cli.read import baselines_of, evidence_of, model_beside, policy_of, waivers_of
+from gradgate.cli.read import (
+    baselines_of,
+    evidence_of,
+    model_beside,
+    policy_of,
+    policy_text,
+    waivers_of,
+)
 from gradgate.contracts import Policy, Verdict
 from gradgate.contracts.times import instant
 from gradgate.gate import check_model, judge
@@ -24,8 +31,10 @@ from gradgate.gate.integrity.model import ModelCheck
 from gradgate.gate.plots import draw_pictures
 from gradgate.gate.render import FORMATS, render_html
 from gradgate.gate.render.clean import clean_text
+from gradgate.gate.report_files import report_files
 from gradgate.gate.verdicts import also_warned
 from gradgate.telemetry.durable import write_durably
+from gradgate.telemetry.sinks.mlflow import publish_verdict
 
 
 def check(
@@ -88,6 +97,13 @@ def check(
         Format, typer.Option("--format", help="What is written to standard output.")
     ] = Format.text,
     out: Annotated[Path | None, typer.Option(help="Write to a file instead.")] = None,
+    verdict_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the verdict and all its reports, as the gate of a TFX pipeline writes"
+            " it. A training that MLflow shows gets the verdict on its page there."
+        ),
+    ] = None,
     fail_on_warn: Annotated[
         bool, typer.Option("--fail-on-warn", help="Exit with 11 when there are warnings.")
     ] = False,
@@ -100,7 +116,7 @@ def check(
         typer.Option(help="Arguments of that pipeline in one string, as '--runner=FlinkRunner'."),
     ] = "",
 ) -> None:
-    """Judge one training by its health record. Changes nothing.
+    """Judge one training by its health record. Changes nothing but the files that are named.
 
     Reads the record that the training wrote, recounts what it can from the model's own bytes,
     asks every rule of the policy, and says whether the model may be pushed.
@@ -112,6 +128,8 @@ def check(
     gradgate check record --training-only
 
     gradgate check record --policy strict.yaml --format html --out report.html
+
+    gradgate check record --model exported --verdict-dir verdict
 
     gradgate check record --training-only --format sarif --out gradgate.sarif
 
@@ -160,6 +178,8 @@ def check(
             text = render_html(verdict, draw_pictures(found.evidence, verdict))
         else:
             text = FORMATS[output_format.value](verdict)
+        if verdict_dir is not None:
+            _write_folder(verdict_dir, verdict, found, policy=policy, waivers=waivers)
     _write(verdict, text, out)
     raise typer.Exit(exit_status(verdict, fail_on_warn=fail_on_warn))
 
@@ -204,10 +224,34 @@ def _write(verdict: Verdict, text: str, out: Path | None) -> None:
         try:
             _write_whole(out, text.encode("utf-8"))
         except OSError as error:
-            typer.echo(f"cannot write --out {out}: {error.strerror}", err=True)
-            is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-            raise typer.Exit(Exit.CANNOT_JUDGE if is_full else Exit.USAGE) from error
+            _cannot_write("--out", out, error)
         typer.echo(f"{clean_text(verdict.headline)}\nwritten to {out}", err=True)
+
+
+def _cannot_write(option: str, place: Path, error: OSError) -> NoReturn:
+    typer.echo(f"cannot write {option} {place}: {error.strerror}", err=True)
+    is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+    raise typer.Exit(Exit.CANNOT_JUDGE if is_full else Exit.USAGE) from error
+
+
+def _write_folder(
+    folder: Path, verdict: Verdict, found: RunRecord, *, policy: Path | None, waivers: Path | None
+) -> None:
+    """Writes the verdict's own folder, and tells MLflow where it knows of the training."""
+    files = report_files(
+        verdict,
+        policy=policy_text(policy),
+        waivers=None if waivers is None else waivers.read_text(encoding="utf-8"),
+        pictures=lambda: draw_pictures(found.evidence, verdict),
+    )
+    try:
+        for name, data in files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_durably((folder / name).resolve(), data)
+    except OSError as error:
+        _cannot_write("--verdict-dir", folder, error)
+    if found.record is not None:
+        publish_verdict(found.record, folder)
 
 
 def _write_whole(out: Path, data: bytes) -> None:

@@ -19,6 +19,8 @@ from gradgate.gate import (
 )
 from gradgate.telemetry.reader import RecordError, open_record
 
+_SHIPPED = resources.files("gradgate.gate") / "policies" / "default.yaml"
+
 
 def policy_of(path: Path | None, *, otherwise: str = "cannot use the policy") -> Policy:
     """Returns the policy of a file, or the one that gradgate ships; ends the command if it is none.
@@ -28,11 +30,15 @@ def policy_of(path: Path | None, *, otherwise: str = "cannot use the policy") ->
     """
     try:
         if path is None:
-            shipped = resources.files("gradgate.gate") / "policies" / "default.yaml"
-            return load_policy(shipped.read_bytes(), source="the default policy")
+            return load_policy(_SHIPPED.read_bytes(), source="the default policy")
         return load_policy(read_policy(path), source=str(path))
     except (PolicyError, OSError) as error:
         refuse(f"{otherwise}: {error}", Exit.BAD_POLICY)
+
+
+def policy_text(path: Path | None) -> str:
+    """Returns the text of a policy that was read, or of the one that gradgate ships."""
+    return (path or _SHIPPED).read_text(encoding="utf-8")
 
 
 def waivers_of(

@@ -47,6 +47,16 @@ class Tracking(Contract, hide_input_in_errors=True):
     artifact_megabytes: float = Field(default=64.0, ge=0)
     wait_seconds: float = Field(default=60.0, ge=0)
 
+    @field_validator("registered_model")
+    @classmethod
+    def _allowed(cls, name: str | None) -> str | None:
+        if name is not None and (not name.strip() or set(name) & set("/:'\"`")):
+            raise ValueError(
+                f"registered_model: {name!r} is no name for a model in MLflow's registry. Leave out"
+                " / : and quotes; None registers nothing."
+            )
+        return name
+
     @field_validator("uri")
     @classmethod
     def _no_secret(cls, uri: str | None) -> str | None:

@@ -10,10 +10,12 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
+from gradgate.contracts import Tracking
 from gradgate.gradients import Clip
 from gradgate.training.context import TrainingContext
 from gradgate.training.guard import Guard
 from gradgate.training.hooks import names
+from gradgate.training.mirrors import mirrors
 from gradgate.training.preconditions import check_is_model, check_model
 from gradgate.training.scope import is_chief
 from gradgate.training.seed import set_seed
@@ -41,6 +43,8 @@ def instrument(
     planned_steps: int | None = None,
     constant_loss: float | None = None,
     resume: bool = False,
+    tracking: Tracking | None = None,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> Guard:
     """Observes every training step of a model, and writes its health record.
 
@@ -63,6 +67,10 @@ def instrument(
             loss function and the labels.
         resume: Go on with the record that a killed training left in the directory, once a backup
             of the model is restored; a new one if there is none.
+        tracking: Shows the training in MLflow: in the folder `mlflow` beside the record, or on the
+            server that MLFLOW_TRACKING_URI names. None does not. In a TFX pipeline the Trainer has
+            this setting, and shows every training in TensorBoard too.
+        tensorboard: Log directory in which TensorBoard finds the training; None writes none.
 
     Returns:
         The guard: a context manager that finishes the record.
@@ -72,6 +80,7 @@ def instrument(
             cannot be; the message says what to change.
         TypeError: If `model` is no Keras 3 model, or `target` is neither of the two.
         FileExistsError: If the directory holds a record.
+        ModuleNotFoundError: If MLflow or TensorBoard is asked for and not installed.
 
     Example:
         with gradgate.instrument(model, "record", clip=ClipByGlobalNorm(max_norm=1.0)) as guard:
@@ -99,9 +108,19 @@ def instrument(
         settings = GuardSettings(**said)
         owns = True
         context = TrainingContext(
-            target, settings, uuid.uuid4().hex, resume=resume, is_writer=is_chief(strategy)
+            target,
+            settings,
+            uuid.uuid4().hex,
+            sinks=mirrors(target, tracking, tensorboard),
+            resume=resume,
+            is_writer=is_chief(strategy),
         )
     else:
+        if tracking is not None or tensorboard is not None:
+            raise ValueError(
+                "instrument: tracking= and tensorboard= are for a training without TFX. Here say"
+                " gradgate.Trainer(tracking=...); TensorBoard finds the training in its model_run."
+            )
         settings, owns = dataclasses.replace(context.settings, **said), False
         if settings.seed is not None and settings.seed != context.settings.seed:
             set_seed(settings.seed)

@@ -66,7 +66,7 @@ def place(tmp_path_factory):
 def make_training(tmp_path_factory):
     """Makes record and verdict of a golden run, and what makes jobs of them."""
     from gradgate.gate.evidence import Evidence
-    from gradgate.tfx.gate.report_files import report_files
+    from gradgate.gate.report_files import report_files
 
     def make(name, golden, *, warns=False, folder, blessed=None, digest=DIGEST, **tracking):
         home = tmp_path_factory.mktemp(name)

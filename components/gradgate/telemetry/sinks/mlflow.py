@@ -139,7 +139,7 @@ def _tell(folder: Path, job: Job, *, is_last: bool = True) -> None:
     """
     wait = job.tracking.wait_seconds if is_last else 0.0
     outbox = Outbox(folder)
-    outbox.put(job)
+    path = outbox.put(job)
     start_sender(folder)
     if wait and not outbox.wait_until_empty(wait):
         _log.warning(
@@ -149,6 +149,12 @@ def _tell(folder: Path, job: Job, *, is_last: bool = True) -> None:
             wait,
             folder / "outbox",
             log_file(folder),
+        )
+    elif (why := outbox.why_aside(path)) is not None:
+        _log.warning(
+            "mlflow: the %s cannot be sent: %s. Once that is mended: gradgate sync --retry-failed",
+            job.what,
+            why,
         )
 
 

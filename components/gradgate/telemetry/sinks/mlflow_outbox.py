@@ -113,6 +113,11 @@ class Outbox:
         """The jobs that were set aside, oldest first."""
         return _whole(self._failed)
 
+    def why_aside(self, path: Path) -> str | None:
+        """Why a job that was put there was set aside; None if it was not."""
+        aside = self._failed / path.name
+        return self.read(aside).why if aside.exists() else None
+
     def take_up(self, path: Path) -> None:
         """Puts a job that was set aside back to where it was."""
         path.replace(self._jobs / path.name)

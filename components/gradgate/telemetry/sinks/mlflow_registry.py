@@ -4,6 +4,7 @@ The bytes stay where they were pushed: MLflow keeps a reference, the digest and 
 """
 
 import logging
+import re
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from gradgate.telemetry.sinks.mlflow_once import asking_once
 
 DIGEST = "gradgate.model_digest"
 _EXTERNAL = {"mlflow.model.isExternal": "true"}  # its bytes are not MLflow's
+_NOT_IN_A_PAGE = re.compile("[.%]")  # the registry takes these in a name, a model's page does not
 _log = logging.getLogger("gradgate.mlflow")
 
 
@@ -95,6 +97,7 @@ def _external_model(
     `mlflow.create_external_model` does the same in one call, which makes a second model if it has
     to be repeated.
     """
+    name = _NOT_IN_A_PAGE.sub("_", name)
     experiment = client.get_run(run_id).info.experiment_id
     found = client.search_logged_models(
         [experiment], filter_string=f"name = '{name}' AND tags.`{DIGEST}` = '{tags[DIGEST]}'"

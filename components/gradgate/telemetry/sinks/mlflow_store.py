@@ -1,6 +1,7 @@
 """MLflow as we use it: find or make a run by the training's id, send in batches, never twice."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
@@ -15,6 +16,7 @@ from gradgate.telemetry.sinks.mlflow_place import embedded_uri
 from gradgate.telemetry.sinks.mlflow_secrets import scrub
 
 RUN_KEY = "gradgate.training_uid"
+RUN_NAME = "gradgate.run_name"
 _BATCH = 1000
 _TAG_LENGTH = 5000
 _PARAM_LENGTH = 6000
@@ -56,14 +58,22 @@ class Store:
         found = self.find_run(experiment, training_uid)
         if found is not None:
             return found
-        attempts = self.client.search_runs(
-            [experiment], filter_string=f"tags.`gradgate.run_name` = '{name}'", max_results=1000
-        )
-        tags = {RUN_KEY: training_uid, "gradgate.run_name": name}
+        tags = {RUN_KEY: training_uid, RUN_NAME: name}
+        number = self._attempts(experiment, name) + 1
         run = self.client.create_run(
-            experiment, start_time=start_ms, tags=tags, run_name=f"{name} #{len(attempts) + 1}"
+            experiment, start_time=start_ms, tags=tags, run_name=f"{name} #{number}"
         )
         return str(run.info.run_id)
+
+    def _attempts(self, experiment: str, name: str) -> int:
+        """How many runs have this name, which may hold quotes: a filter cannot escape them."""
+        pattern = re.sub("['\"`\\\\]", "_", name)  # any one character
+        found = self.client.search_runs(
+            [experiment],
+            filter_string=f"tags.`{RUN_NAME}` LIKE '{pattern}'",
+            max_results=1000,
+        )
+        return sum(run.data.tags[RUN_NAME] == name for run in found)
 
     def find_run(self, experiment: str, training_uid: str) -> str | None:
         """Id of the run of this training, if there is one.

@@ -32,6 +32,7 @@ from gradgate.gate.plots import draw_pictures
 from gradgate.gate.policy_error import PolicyError
 from gradgate.gate.render.clean import clean_text
 from gradgate.gate.render.picture import Picture
+from gradgate.gate.report_files import report_files
 from gradgate.gate.verdicts import also_failed, blocked_verdict
 from gradgate.signing import VERDICT_ENVELOPE, SigningError, load_signer, sign_verdict
 from gradgate.telemetry.durable import write_durably
@@ -40,7 +41,6 @@ from gradgate.telemetry.sinks.mlflow import publish_verdict
 from gradgate.tfx.gate.ask_model import ask_model
 from gradgate.tfx.gate.example_files import example_files
 from gradgate.tfx.gate.other_blessings import other_blessings
-from gradgate.tfx.gate.report_files import report_files
 
 _Artifacts = dict[str, list[Artifact]]
 _log = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ def report_files(
     if waivers is not None:
         yield WAIVERS, waivers.encode("utf-8")
     drawn = pictures()
-    forms = (
+    forms: tuple[tuple[str, Callable[[], str]], ...] = (
         (HTML, lambda: render_html(verdict, drawn)),
         (MARKDOWN, lambda: render(verdict, "markdown")),
     )
