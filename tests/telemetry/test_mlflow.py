@@ -132,6 +132,8 @@ def test_a_training_its_verdict_and_its_push_are_one_run(tmp_path, card, batch):
         runs.run(run.info.experiment_id, uid, called, start)
     names = {one.info.run_name for one in client.search_runs([run.info.experiment_id])}
     assert names == {f"{name} #1", f"{name} #2", """Anna"s "taxi" 100% #1"""}
+    found = client.search_runs([run.info.experiment_id])
+    assert len({one.data.tags["mlflow.runColor"] for one in found}) == 3
 
 
 def test_a_store_that_another_process_holds_gets_everything_later(tmp_path, card, batch):

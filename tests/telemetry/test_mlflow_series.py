@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradgate.contracts import Tracking
+from gradgate.contracts import EpochSummary, Tracking
 from gradgate.telemetry.sinks.buckets import Buckets, live_buckets
 from gradgate.telemetry.sinks.extremes import Extremes
 from gradgate.telemetry.sinks.mlflow_budget import share_out
+from gradgate.telemetry.sinks.mlflow_epochs import epoch_points
 from gradgate.telemetry.sinks.mlflow_series import all_points, final_series, live_series
 
 EVERY = Tracking(layers=100, most_series=1000, total_points=250_000)
@@ -147,8 +148,8 @@ def test_what_more_was_measured_has_series_and_what_was_not_has_none(full_card, 
     ratio = steps.statistics.update_ratio[0, 0]
     assert found["update_ratio_log10/00_dense.kernel"][0] == (0, pytest.approx(np.log10(ratio)))
     assert len(found["grad_data_mean_abs_log10/02_head.kernel"]) == 4
-    assert [step for step, _ in found["activation_saturated_fraction/01_head"]] == [0, 6, 12]
-    for absent in ("update_ratio_log10/01_dense.bias", "activation_dead_fraction/01_head"):
+    assert [step for step, _ in found["layer_saturated_fraction/01_head"]] == [0, 6, 12]
+    for absent in ("update_ratio_log10/01_dense.bias", "layer_dead_fraction/01_head"):
         assert absent not in found
 
 
@@ -213,3 +214,26 @@ def test_a_run_of_many_layers_and_steps_is_within_the_budget(full_card, full_bat
     sent = [point for batch in batches for point in live.add(batch)]
     assert set(sent) <= set(points)
     assert len(sent) > len(points) / 2
+
+
+def test_epochs_are_series_that_keep_extremes_and_count_what_is_not_finite():
+    logs = [{"loss": 1.0 / (n + 1), "val_loss": 2.0, "top 5": 0.5} for n in range(2000)]
+    logs[700]["val_loss"], logs[701]["val_loss"] = 1e6, float("nan")
+    epochs = tuple(
+        EpochSummary(epoch=n, last_step=10 * n + 9, logs=log) for n, log in enumerate(logs)
+    )
+    points = epoch_points(epochs, 500, 1234)
+    assert points == sorted(points)
+    found = {}
+    for key, step, at_ms, value in points:
+        assert at_ms == 1234
+        found.setdefault(key, {})[step] = value
+    assert set(found) == {"epoch/loss", "epoch/val_loss", "epoch/top_5", "epoch/nonfinite_total"}
+    assert all(len(series) <= 500 for series in found.values())
+    assert found["epoch/val_loss"][7009] == 1e6
+    assert 7019 not in found["epoch/val_loss"]
+    assert found["epoch/nonfinite_total"][19_999] == 1
+    assert {9, 19_999} <= set(found["epoch/loss"])
+    few = epoch_points(epochs[:3], 500, 0)
+    assert [step for key, step, _, _ in few if key == "epoch/val_loss"] == [9, 19, 29]
+    assert epoch_points((), 500, 0) == []

@@ -60,8 +60,6 @@ def test_in_a_tfx_pipeline_the_trainer_says_what_shows_it(tmp_path, model):
 
 def test_what_is_not_installed_is_said_at_once(tmp_path, model, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        ModuleNotFoundError, match=r"needs mlflow, which is not installed"
-    ):
+    with pytest.raises(ModuleNotFoundError, match=r"needs mlflow, which is not installed"):
         gradgate.instrument(model, tmp_path / "record", tracking=gradgate.Tracking())
     assert not (tmp_path / "record").exists()

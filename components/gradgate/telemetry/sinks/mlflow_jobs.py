@@ -9,6 +9,7 @@ from gradgate.telemetry.reader import Record, RecordError, open_record
 from gradgate.telemetry.sinks.extremes import Point
 from gradgate.telemetry.sinks.mlflow_artifact import ARTIFACT, SeriesFile
 from gradgate.telemetry.sinks.mlflow_budget import share_out
+from gradgate.telemetry.sinks.mlflow_epochs import epoch_points
 from gradgate.telemetry.sinks.mlflow_errors import reason, remedy
 from gradgate.telemetry.sinks.mlflow_inputs import dataset_inputs
 from gradgate.telemetry.sinks.mlflow_links import RUN, MlflowRun, without_user, write_run
@@ -113,6 +114,7 @@ def _send_record(store: Store, run_id: str, job: Job, sent: Collection[Point]) -
     store.client.log_inputs(run_id, dataset_inputs(manifest, str(folder)))
     if record.summary is not None:
         store.points(run_id, _one_point_each(record_summary(manifest, record.summary), end))
+        store.points(run_id, epoch_points(record.summary.epochs, job.tracking.series_points, end))
     if manifest.resumes:
         store.tags(
             run_id, {_RECORD: f"finished; the training was resumed {len(manifest.resumes)}x"}

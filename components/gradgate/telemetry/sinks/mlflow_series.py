@@ -48,7 +48,7 @@ class Series:
             return Extremes(variable_keys(section, card, budget.variables), buckets)
 
         def of_layers(name: str) -> Extremes:
-            return Extremes(layer_keys(f"activation_{name}", card, budget.layers), buckets)
+            return Extremes(layer_keys(f"layer_{name}", card, budget.layers), buckets)
 
         keys = [key for key in budget.run_keys if key != "grad/cosine"]
         self._run, self._cosine = Extremes(keys, run_buckets), Extremes(["grad/cosine"], buckets)

@@ -1,8 +1,10 @@
 """MLflow as we use it: find or make a run by the training's id, send in batches, never twice."""
 
+import getpass
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -17,6 +19,9 @@ from gradgate.telemetry.sinks.mlflow_secrets import scrub
 
 RUN_KEY = "gradgate.training_uid"
 RUN_NAME = "gradgate.run_name"
+_COLOUR = "mlflow.runColor"
+# Okabe and Ito's, which are told apart with any colour vision: https://jfly.uni-koeln.de/color/
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 _BATCH = 1000
 _TAG_LENGTH = 5000
 _PARAM_LENGTH = 6000
@@ -58,7 +63,9 @@ class Store:
         found = self.find_run(experiment, training_uid)
         if found is not None:
             return found
-        tags = {RUN_KEY: training_uid, RUN_NAME: name}
+        tags = {RUN_KEY: training_uid, RUN_NAME: name, _COLOUR: self._free_colour(experiment)}
+        with suppress(OSError, KeyError):  # a user of a container may have no name
+            tags["mlflow.user"] = getpass.getuser()
         number = self._attempts(experiment, name) + 1
         run = self.client.create_run(
             experiment, start_time=start_ms, tags=tags, run_name=f"{name} #{number}"
@@ -74,6 +81,14 @@ class Store:
             max_results=1000,
         )
         return sum(run.data.tags[RUN_NAME] == name for run in found)
+
+    def _free_colour(self, experiment: str) -> str:
+        """A colour that none of the last runs has; MLflow's own choice may be twice the same."""
+        last = self.client.search_runs(
+            [experiment], order_by=["attributes.start_time DESC"], max_results=len(_COLOURS) - 1
+        )
+        used = {run.data.tags.get(_COLOUR) for run in last}
+        return next(colour for colour in _COLOURS if colour not in used)
 
     def find_run(self, experiment: str, training_uid: str) -> str | None:
         """Id of the run of this training, if there is one.
