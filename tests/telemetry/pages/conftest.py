@@ -239,6 +239,15 @@ class Browser:
         missing = [one for one in wanted if one not in text]
         raise AssertionError(f"not on the page after {seconds} s: {missing}\n{text[:3000]}")
 
+    def wait_for_lines(self, charts, seconds=90):
+        """Waits until so many charts have a line in them."""
+        script = """[...document.querySelectorAll('.js-plotly-plot')]
+            .filter(chart => chart.querySelector('.scatterlayer .trace path')).length"""
+        until = time.monotonic() + seconds
+        while (drawn := self.evaluate(script) or 0) < charts:
+            assert time.monotonic() < until, f"{drawn} charts have lines after {seconds} s"
+            time.sleep(0.3)
+
     def click(self, text):
         """Clicks the innermost thing with exactly this text."""
         script = f"""(() => {{

@@ -57,7 +57,14 @@ def test_a_sound_and_a_warned_run_say_so(browser, link):
 
 def test_the_charts_have_names_that_read(browser, link):
     browser.size(1400, 2600)  # charts out of sight are not drawn
-    sections = ("grad", "grad_l2_log10", "summary", "train", "update_ratio_log10")
+    sections = (
+        "grad",
+        "grad_l2_log10",
+        "layer_dead_fraction",
+        "summary",
+        "train",
+        "update_ratio_log10",
+    )
     charts = ("global_norm", "global_norm_clipped", "clip_rate_last_100", "nonfinite_steps_total")
     browser.open(
         link("blocked").replace("?", "/model-metrics?"),
@@ -75,6 +82,7 @@ def test_the_comparison_has_our_columns_and_charts(browser, server, picture):
     picture("mlflow-runs.png", 1500, 430)
     charts = ("Health of the training", "\ngrad/clip_rate_last_100\n", "\ntrain/loss\n")
     browser.open(f"{address}&compareRunsMode=CHART", *charts)
+    browser.wait_for_lines(3)
     picture("mlflow-compare.png", 1500, 760)
 
 
