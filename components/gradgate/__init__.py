@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gradgate.training import Guard as Guard
     from gradgate.training import GuardSettings as GuardSettings
     from gradgate.training import instrument as instrument
+    from gradgate.training import reproducible as reproducible
 
 # TFX on Kubeflow finds an artifact class by its type name, so those two must be importable here.
 _HOME = {
@@ -53,6 +54,7 @@ _HOME = {
     "VerifyingPusher": "gradgate.tfx.pusher.component",
     "ZClip": "gradgate.gradients",
     "instrument": "gradgate.training",
+    "reproducible": "gradgate.training",
 }
 
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "ZClip",
     "__version__",
     "instrument",
+    "reproducible",
 ]
 
 

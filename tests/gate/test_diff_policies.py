@@ -100,6 +100,7 @@ def test_an_expectation_that_fewer_numbers_meet_is_stricter(old, new, direction)
         ({"min_samples": 30}, "min_samples", "stricter"),
         ({"min_samples": 3}, "min_samples", "milder"),
         ({"when_improving": "warn"}, "when_improving", "milder"),
+        ({"warn_for": ["Adam"]}, "warn_for", "milder"),
         ({"window": {"last": 10}}, "window", "changed"),
         ({"signal": "gradient.global_norm"}, "signal", "changed"),
         ({"aggregate": {"fn": "mean"}}, "aggregate", "changed"),
@@ -259,6 +260,7 @@ FIELDS = {
     "severity": st.sampled_from(["block", "warn"]),
     "on_missing": st.just("block"),
     "when_improving": st.sampled_from(["warn", None]),
+    "warn_for": st.sampled_from([[], ["SGD"], ["Adam"], ["SGD", "Adam"]]),
     "min_samples": st.sampled_from([1, 5, 50]),
     "scope": st.sampled_from(SCOPES),
 }
@@ -271,7 +273,8 @@ def rule_and_change(draw):
     family = draw(st.sampled_from([PLAIN, SUSTAINED, PERSISTENCE]))
     rule = draw(st.fixed_dictionaries({**FIELDS, "aggregate": family}))
     if draw(st.booleans()):
-        rule |= {"severity": "block", "min_samples": 1, "when_improving": None, "scope": {}}
+        rule |= {"severity": "block", "min_samples": 1, "when_improving": None}
+        rule |= {"warn_for": [], "scope": {}}
     aggregate, others = {"aggregate": draw(family)}, draw(OTHERS)
     return rule, draw(st.sampled_from([aggregate, others, aggregate | others]))
 

@@ -310,3 +310,45 @@ def test_a_non_finite_number_is_never_made_milder(make, training, signal):
             f"{signal} is never harmless, however well the loss falls; remove it",
         )
     ]
+
+
+# --- Milder for some optimizers --------------------------------------------------------------
+def starved(make, training, optimizer, scale=0.008, **fields):
+    """What of a clip that leaves so much of every gradient, as the docs would have it judged."""
+    training.replace(optimizer=optimizer)
+    training.clipped[:], training.clip_scale[:] = True, scale
+    rule = {"warn_for": ["Adam", "AdamW"], **fields}
+    return make.finding(training, "clip.scale", "mean", ">=", 0.1, **rule)
+
+
+def test_a_clip_that_starves_sgd_warns_of_adam(make, training):
+    finding = starved(make, training, "Adam")
+    assert outcome(finding) == ("fail", "warn")
+    assert finding.message.endswith("expected at least 0.1; a warning only, under Adam")
+    assert outcome(starved(make, training, "SGD")) == ("fail", "block")
+
+
+@pytest.mark.parametrize("optimizer", ["", "adam", "Adam2", "MyAdam"])
+def test_an_optimizer_that_is_not_named_is_judged_by_the_severity(make, training, optimizer):
+    assert outcome(starved(make, training, optimizer)) == ("fail", "block")
+
+
+def test_a_clip_scale_that_is_none_blocks_under_every_optimizer(make, training):
+    assert outcome(starved(make, training, "Adam", scale=math.nan)) == ("fail", "block")
+
+
+def test_what_was_not_measured_is_milder_for_nobody(make, training):
+    assert outcome(starved(make, training, "Adam", min_samples=301)) == ("unknown", "block")
+
+
+@pytest.mark.parametrize("signal", ["gradient.nonfinite_applied", "weights.nonfinite"])
+def test_broken_numbers_are_harmless_to_no_optimizer(make, training, signal):
+    training.norms[40:, 0] = np.nan
+    first = training.summary.variables[0].model_copy(update={"final_weight_nonfinite": 3})
+    variables = (first, *training.summary.variables[1:])
+    training.summary = training.summary.model_copy(update={"variables": variables})
+    finding = make.finding(training, signal, warn_for=["SGD"], min_samples=1)
+    assert outcome(finding) == ("fail", "block")
+    problems = check_policy(make.policy(make.rule(signal, warn_for=["SGD"])))
+    text = f"{signal} is harmless to no optimizer; remove it"
+    assert problems == [(("rules", 0, "warn_for"), text)]

@@ -145,6 +145,20 @@ JUDGE: tuple[Mutant, ...] = (
         "gate/test_rules.py",
     ),
     of(
+        "what is harmless to Adam is harmless to every optimizer",
+        "gate/asking.py",
+        '        return f"under {optimizer}" if optimizer in self.rule.warn_for else ""\n',
+        '        return f"under {optimizer}" if self.rule.warn_for else ""\n',
+        "gate/test_rules.py",
+    ),
+    of(
+        "a fraction of at most 50 is a limit",
+        "gate/reach.py",
+        '        return "always" if value > high else "never" if is_never else ""\n',
+        '        return "never" if is_never else ""\n',
+        "gate/test_reach.py",
+    ),
+    of(
         "the first offence is the first bad step, healed or not",
         "gate/since.py",
         "        after_last_held = rows - is_held[::-1].argmax(axis=0)\n",

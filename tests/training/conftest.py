@@ -7,13 +7,13 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from gradgate.telemetry.concatenate import concatenate
 from gradgate.telemetry.reader import open_record
-from gradgate.training import set_seed
+from gradgate.training import reproducible
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     """Every test draws the same numbers, on kernels that add in the same order."""
-    set_seed(7)
+    reproducible(7)
     keras.utils.clear_session(free_memory=False)
 
 

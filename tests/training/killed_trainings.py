@@ -19,7 +19,7 @@ import numpy as np
 from forked import Fork
 
 from gradgate.gradients import AutoClip, ClipByGlobalNorm
-from gradgate.training import instrument, set_seed
+from gradgate.training import instrument, reproducible
 
 EPOCHS, BATCHES, APPLIED = 60, 4, 3  # one batch of each epoch has a NaN, and is skipped
 _DONE, _WAITS = b".", b"w"
@@ -43,7 +43,7 @@ class Notes(keras.callbacks.Callback):
 
 def train(folder: Path, note: Callable[[bytes], None], *, may_end: bool) -> None:
     """What an orchestrator starts again and again: it does not know whether it was killed."""
-    set_seed(7)
+    reproducible(7)
     rng = np.random.default_rng(3)
     x = rng.normal(size=(8 * BATCHES, 4)).astype(np.float32)
     y = (x[:, :1] > 0.3).astype(np.float32)

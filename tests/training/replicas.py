@@ -30,7 +30,7 @@ from gradgate.gradients import (
     NormalizeByNorm,
     ZClip,
 )
-from gradgate.training import instrument, set_seed
+from gradgate.training import instrument, reproducible
 
 Found = dict[str, Any]
 Case = Callable[[Path], Found]
@@ -63,7 +63,7 @@ def main() -> None:
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * replicas,
     )
-    set_seed(7)
+    reproducible(7)
     devices = [f"CPU:{number}" for number in range(replicas)]
     trainings = Trainings(tf.distribute.MirroredStrategy(devices))
     cases = on_one_replica(trainings) if replicas == 1 else on_two_replicas(trainings)

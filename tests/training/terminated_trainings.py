@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from forked import Fork
 
-from gradgate.training import instrument, set_seed
+from gradgate.training import instrument, reproducible
 
 Note = Callable[[bytes], None]
 
@@ -55,7 +55,7 @@ def train(
     is_traced: bool = False,
 ) -> None:
     """8 batches an epoch."""
-    set_seed(7)
+    reproducible(7)
     x = np.random.default_rng(3).normal(size=(64, 4)).astype(np.float32)
     y = x[:, :1]
     more = [KilledWhileTraced(name="signal")] if is_traced else []

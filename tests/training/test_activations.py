@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradgate.training import set_seed
+from gradgate.training import reproducible
 from gradgate.training.activations import LOOKS, ActivationProbe
 from gradgate.training.hooks import names
 
@@ -291,7 +291,7 @@ class Drawing(keras.Layer):
 
 def _noisy_model(*, is_global):
     keras.utils.clear_session(free_memory=False)  # and with it the global generator
-    set_seed(5)
+    reproducible(5)
     generator = None if is_global else keras.random.SeedGenerator(3)
     model = keras.Sequential(
         [

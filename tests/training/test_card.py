@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from gradgate.gradients import ClipByGlobalNorm
-from gradgate.training import GuardSettings, set_seed
+from gradgate.training import GuardSettings, reproducible
 from gradgate.training.card import describe, nonfinite_weights
 
 
@@ -106,4 +106,4 @@ def test_weights_that_are_not_finite_are_counted(mlp):
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True, None])
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\^32 - 1, got"):
-        set_seed(seed)
+        reproducible(seed)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradgate.training import instrument, set_seed
+from gradgate.training import instrument, reproducible
 
 NAME = b"gradgate"
 
@@ -54,7 +54,7 @@ def _train(folder, record=None):
     """Trains, and saves in all ways: in the middle of it, and after it."""
     folder.mkdir()
     keras.utils.clear_session(free_memory=False)
-    set_seed(5)
+    reproducible(5)
     model = _model()
     callback = keras.callbacks.ModelCheckpoint(folder / "callback.keras")
     guard = None if record is None else instrument(model, record, statistics_every=1)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from gradgate.gate import Evidence, judge, load_policy, read_policy
 from gradgate.gradients import AutoClip, ClipByGlobalNorm, ZClip
-from gradgate.training import instrument, set_seed
+from gradgate.training import instrument, reproducible
 
 EPOCHS, BATCHES = 9, 8  # a unit is known to be dead after 8 epochs
 FEW = 4
@@ -111,7 +111,7 @@ CLIPS = (
 
 def train(folder, *callbacks, resume=False, epochs=EPOCHS, **settings):
     """A program that an orchestrator starts again and again, with all that has a state."""
-    set_seed(7)
+    reproducible(7)
     keras.utils.clear_session(free_memory=False)
     dense = keras.layers.Dense
     model = keras.Sequential(
@@ -136,7 +136,7 @@ def train(folder, *callbacks, resume=False, epochs=EPOCHS, **settings):
 
 def train_line(folder, *callbacks, resume=False, optimizer=None, data=(X, Y), **arguments):
     """The smallest such program: one layer, no statistics."""
-    set_seed(7)
+    reproducible(7)
     keras.utils.clear_session(free_memory=False)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, name="line")], name="model")
     model.compile(optimizer or SGD(0.1, momentum=0.9), "mean_squared_error")
@@ -330,7 +330,7 @@ def test_batches_of_a_step_that_was_not_taken_yet_are_not_forgotten(tmp_path, re
 
 def _loop(folder, *, kills=(), resume=False, steps=24):
     """A hand-written loop that saves a checkpoint every 8 steps."""
-    set_seed(7)
+    reproducible(7)
     keras.utils.clear_session(free_memory=False)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, name="line")], name="model")
     optimizer = SGD(0.1, momentum=0.9)
@@ -411,7 +411,7 @@ class Gan(keras.Model):
 
 
 def _train_gan(folder, *callbacks, resume=False, build=True):
-    set_seed(7)
+    reproducible(7)
     keras.utils.clear_session(free_memory=False)
     gan = Gan()
     gan.compile()

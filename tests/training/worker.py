@@ -21,7 +21,7 @@ import tensorflow as tf
 from keras.optimizers import SGD, AdamW, LossScaleOptimizer
 
 from gradgate.gradients import AutoClip, Centralize, ClipByGlobalNorm
-from gradgate.training import instrument, set_seed
+from gradgate.training import instrument, reproducible
 
 ONE = ClipByGlobalNorm(max_norm=1.0)
 CHAIN = (Centralize(), AutoClip(percentile=50.0, history=4), ClipByGlobalNorm(max_norm=0.1))
@@ -135,7 +135,7 @@ STRATEGY = tf.distribute.MultiWorkerMirroredStrategy() if CLUSTER else tf.distri
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    set_seed(7)
+    reproducible(7)
     for name, case in (ALONE if NUMBER is None else CASES).items():
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from gradgate.cli.lint_pipeline import lint_pipeline
 from gradgate.cli.plots import plots
 from gradgate.cli.policy import app as policy
 from gradgate.cli.replay import replay
+from gradgate.cli.replay_step import replay_step
 from gradgate.cli.sync import sync
 from gradgate.cli.ui import ui
 from gradgate.cli.verify import verify
@@ -46,6 +47,7 @@ app.command()(drift)
 app.add_typer(policy)
 app.add_typer(baseline)
 app.command()(replay)
+app.command()(replay_step)
 app.command()(lint_pipeline)
 app.command()(sync)
 app.command()(ui)

@@ -4,6 +4,7 @@ import shlex
 from enum import Enum
 
 from gradgate.cli.exits import Exit, refuse
+from gradgate.cli.quiet import quiet
 from gradgate.gate.engines import Engine, in_process
 
 
@@ -29,7 +30,8 @@ def engine_of(name: EngineName, beam_pipeline_args: str) -> Engine:
             refuse("--beam-pipeline-args is for --engine beam alone: add that", Exit.USAGE)
         return in_process
     try:
-        from gradgate.gate.engines.beam import BeamEngine
+        with quiet():
+            from gradgate.gate.engines.beam import BeamEngine
     except ImportError as error:
         refuse(
             f"--engine beam needs Apache Beam, which cannot be imported ({error}): pip install"

@@ -18,6 +18,9 @@ from gradgate.contracts.health import Manifest as Manifest
 from gradgate.contracts.health import OptimizerRecord as OptimizerRecord
 from gradgate.contracts.health import Part as Part
 from gradgate.contracts.health import Resume as Resume
+from gradgate.contracts.lint import LintFinding as LintFinding
+from gradgate.contracts.lint import LintReport as LintReport
+from gradgate.contracts.lint import NotAsked as NotAsked
 from gradgate.contracts.mark import MARK as MARK
 from gradgate.contracts.mark import mark_and_bind as mark_and_bind
 from gradgate.contracts.mark import read_mark as read_mark

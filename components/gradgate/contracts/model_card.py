@@ -72,6 +72,10 @@ class ModelCard(Recorded):
         activations: Layers whose activations are looked at.
         device_bytes: What the measurement holds on the device.
         seed: The one seed of Python, NumPy and TensorFlow; None when none was set.
+        nondeterminism: What is known to stand against the same weights when the training is run
+            again, as sentences; empty when nothing is, None in records of before.
+        environment: Variables of the environment that choose TensorFlow's kernels, as far as they
+            were set: other kernels give other bits, and may hide a NaN.
         layers: Calls of layers, each after those that feed it; empty in records of before.
         outputs: Positions in `layers` of what the model gives out; empty when that is not known.
         losses: Of the outputs, as the model was compiled.
@@ -99,6 +103,8 @@ class ModelCard(Recorded):
     devices: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
     seed: int | None = None
+    nondeterminism: tuple[str, ...] | None = None
+    environment: dict[str, str] = Field(default_factory=dict)
     layers: tuple[LayerCard, ...] = ()
     outputs: tuple[int, ...] = ()
     losses: tuple[LossCard, ...] = ()

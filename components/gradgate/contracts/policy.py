@@ -38,7 +38,9 @@ _LATER: Final[dict[str, Any]] = {
     "quantifier": "all",
     "baseline": Baseline().model_dump(mode="json"),
     "compare": None,
+    "warn_for": [],
 }
+OptimizerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 
 
@@ -189,6 +191,9 @@ class Rule(Contract):
             a policy whose mode is shadow.
         when_improving: `warn` makes a failure milder while the loss still improves: some symptoms
             are harmless in a run that learns.
+        warn_for: Keras class names of optimizers, such as `Adam`, under which a failure is a
+            warning: what starves one may be harmless to another. Any other, also an unknown one,
+            is judged by `severity`.
         compare: With it, what is expected is expected of the ratio to, or the difference from, a
             baseline.
     """
@@ -205,6 +210,7 @@ class Rule(Contract):
     severity: Severity | None = None
     on_missing: Severity | None = None
     when_improving: Literal["warn"] | None = None
+    warn_for: tuple[OptimizerName, ...] = ()
 
 
 class Defaults(Contract):

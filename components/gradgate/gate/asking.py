@@ -207,15 +207,16 @@ class Asking:
             may_fail=outcome.may_fail,
             against=wording.against(measured.relation, float(measured.compared[first]), first),
         )
-        may_be_mild = is_improving and bool(outcome.finite.all()) and not never_mild(signal)
-        level = self._level_of_failure(is_improving=may_be_mild) if is_bad else "ok"
+        may_be_mild = bool(outcome.finite.all()) and not never_mild(signal)
+        why_mild = self._why_mild(is_improving=is_improving) if may_be_mild else ""
+        level = self._level_of_failure(why_mild) if is_bad else "ok"
         remark = signal.remark(self._evidence) if isinstance(signal, StepSignal) else ""
         if remark:
             text += f"; {remark}"
         if is_bad and offence is not None and offence.at_the_latest:
             text += f"; for good from step {offence.step} on, or from an earlier one"
         if is_bad and level != self._policy.severity_of(rule):
-            text += "; a warning only, since the loss still improves"
+            text += f"; a warning only, {why_mild}"
         status: Status = "fail" if is_bad else "pass"
         if outcome.is_waived:
             status, level = "waived", "warn"
@@ -287,10 +288,15 @@ class Asking:
     def _unjudged(self, status: Status, reason: str) -> Answered:
         return unjudged(self.rule, self._policy, status, reason, case=self._case)
 
-    def _level_of_failure(self, *, is_improving: bool) -> Decision:
+    def _level_of_failure(self, why_mild: str) -> Decision:
+        return "warn" if why_mild else self._policy.severity_of(self.rule)
+
+    def _why_mild(self, *, is_improving: bool) -> str:
+        """Why a failure is a warning, as the rule allows; empty where it is not."""
         if self.rule.when_improving == "warn" and is_improving:
-            return "warn"
-        return self._policy.severity_of(self.rule)
+            return "since the loss still improves"
+        optimizer = self._evidence.card.optimizer
+        return f"under {optimizer}" if optimizer in self.rule.warn_for else ""
 
 
 def unjudged(

@@ -88,6 +88,8 @@ def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
     if rule.when_improving and never_mild(signal):
         text = f"{signal.name} is never harmless, however well the loss falls; remove it"
         yield ("when_improving",), text
+    if rule.warn_for and never_mild(signal):
+        yield ("warn_for",), f"{signal.name} is harmless to no optimizer; remove it"
     if rule.compare and rule.compare.how == "ratio" and never_mild(signal):
         text = f"{signal.name} is 0 in a healthy training, so there is no ratio to it"
         yield ("compare",), f"{text}; compare as difference"

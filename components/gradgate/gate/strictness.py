@@ -34,7 +34,7 @@ _SCALES: Final[Mapping[str, tuple[Any, ...]]] = {
     "baseline.on_absent": ("absolute_only", "warn", "block"),
 }
 # More names are stricter (1) or milder (-1).
-_SETS: Final[Mapping[str, int]] = {"required_signals": 1, "shadow_rules": -1}
+_SETS: Final[Mapping[str, int]] = {"required_signals": 1, "shadow_rules": -1, "warn_for": -1}
 # Rules show what this does to each of them; a description does nothing.
 _NEUTRAL: Final = frozenset({"defaults.severity", "description"})
 # The aggregate rises (1) or falls (-1) as this number of it does.

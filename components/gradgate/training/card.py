@@ -1,5 +1,6 @@
 """`model.json` from a Keras model: what was trained, with what, and how it was guarded."""
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -9,12 +10,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradgate.contracts import ActivationCard, ModelCard, VariableCard, sha256
+from gradgate.contracts import (
+    ActivationCard,
+    InputCard,
+    LayerCard,
+    ModelCard,
+    VariableCard,
+    sha256,
+)
 from gradgate.gradients import clip_to_config
 from gradgate.training.architecture import layers_and_outputs, losses_of
 from gradgate.training.hooks import names
 from gradgate.training.scope import strategy_name
+from gradgate.training.seed import last_seed
 from gradgate.training.settings import GuardSettings
+
+_KERNELS = (
+    "NVIDIA_TF32_OVERRIDE",
+    "TF_DISABLE_MKL",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
 
 
 def describe(
@@ -28,6 +45,7 @@ def describe(
     loss_measured: bool,
     data_loss_gradient: bool = False,
     device_bytes: int = 0,
+    nondeterminism: Sequence[str] = (),
     activations: Sequence[ActivationCard] = (),
     depths: Mapping[str, int] | None = None,
     batch_size: int | None = None,
@@ -44,6 +62,7 @@ def describe(
         loss_measured: Whether the guard has seen the loss of every step.
         data_loss_gradient: Whether the gradients of weight regularisers were taken out.
         device_bytes: What the measurement holds on the device.
+        nondeterminism: What stands against the same weights from another run of the program.
         activations: Layers whose activations are looked at.
         depths: Place of each layer in the forward pass, by its name; None when not seen.
         batch_size: Examples in a batch, of all replicas; None when not known.
@@ -77,12 +96,51 @@ def describe(
         device_bytes=device_bytes,
         devices=tuple(device.name for device in tf.config.list_logical_devices()),
         versions=_versions(),
-        seed=settings.seed,
+        seed=last_seed(),
+        nondeterminism=tuple(nondeterminism),
+        environment={name: os.environ[name] for name in _KERNELS if name in os.environ},
         layers=layers,
         outputs=outputs,
         losses=losses_of(model),
-        batch_size=batch_size,
+        batch_size=batch_size or _own_batch_size(layers),
     )
+
+
+def describe_design(
+    model: keras.Model, *, batch_size: int | None = None, inputs: Sequence[InputCard] = ()
+) -> ModelCard:
+    """Returns what is known of a model that does not train yet, compiled or not, built or not.
+
+    Args:
+        model: What is described; nothing of it is run.
+        batch_size: Examples in a batch; None takes the model's own, if its inputs have one.
+        inputs: What its inputs look like.
+    """
+    optimizer = names.compiled_optimizer(model) if model.compiled else None
+    layers, outputs = layers_and_outputs(model)
+    owners = _owners(model)
+    inner = None if optimizer is None else names.inner_optimizer(optimizer)
+    return ModelCard(
+        model_name=model.name,
+        variables=tuple(_variable(v, owners, has_gradient=True) for v in model.trainable_variables),
+        optimizer="" if inner is None else type(inner).__name__,
+        optimizer_config={} if inner is None else _plain(inner.get_config()),
+        loss=_loss_name(getattr(model, "loss", None)) if model.compiled else None,
+        loss_measured=False,
+        precision=model.dtype_policy.name,
+        versions=_versions(),
+        layers=layers,
+        outputs=outputs,
+        losses=losses_of(model),
+        batch_size=batch_size or _own_batch_size(layers),
+        inputs=tuple(inputs),
+    )
+
+
+def _own_batch_size(layers: Sequence[LayerCard]) -> int | None:
+    """The batch size that the inputs of a model were made with."""
+    shapes = [layer.output_shape for layer in layers if layer.kind == "InputLayer"]
+    return next((shape[0] for shape in shapes if shape and shape[0]), None)
 
 
 def with_former(card: ModelCard, former: ModelCard | None) -> ModelCard:

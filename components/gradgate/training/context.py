@@ -13,7 +13,7 @@ from gradgate.contracts import BoundModel, DataSource, Manifest, ModelCard, mark
 from gradgate.telemetry.batch import StepBatch
 from gradgate.telemetry.sinks import FanOut, Sink
 from gradgate.telemetry.writer import RecordWriter
-from gradgate.training.seed import set_seed
+from gradgate.training.seed import reproducible
 from gradgate.training.settings import GuardSettings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class TrainingContext:
         self._cards: dict[str, ModelCard] = {}
         self._first: str | None = None  # name of the optimizer whose record is the root
         if settings.seed is not None:
-            set_seed(settings.seed)
+            reproducible(settings.seed)
 
     def attach(self, guard: "Guard") -> None:
         """Takes the guard of this training; `instrument` calls it.

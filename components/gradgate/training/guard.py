@@ -56,6 +56,7 @@ class Guard:
         owns_context: bool,
         planned_steps: int | None = None,
         constant_loss: float | None = None,
+        nondeterminism: tuple[str, ...] = (),
     ) -> None:
         self.settings = settings
         self.status: Status = "completed"
@@ -90,6 +91,7 @@ class Guard:
                     writer=context.writer_for(name),
                     planned_steps=planned if is_first else None,
                     on_eager_step=self._count_eager_step,
+                    nondeterminism=nondeterminism,
                 )
             )
         self._attach()

@@ -18,7 +18,7 @@ from gradgate.training.hooks import names
 from gradgate.training.mirrors import mirrors
 from gradgate.training.preconditions import check_is_model, check_model
 from gradgate.training.scope import is_chief
-from gradgate.training.seed import set_seed
+from gradgate.training.seed import last_seed, nondeterminism, reproducible
 from gradgate.training.settings import GuardSettings, OnNonfinite
 
 
@@ -61,7 +61,7 @@ def instrument(
         clip: Clips in the order of application, see `GuardSettings`, as for the next three.
         on_nonfinite: What to do with a step whose loss or gradient is not finite.
         statistics_every: Steps between two rows of full statistics.
-        seed: Set at once; weights that were drawn before are not drawn again, see `set_seed`.
+        seed: Set at once; weights that were drawn before are not drawn again, see `reproducible`.
         planned_steps: Optimizer steps that the training is to take; `fit` says so itself.
         constant_loss: Loss of the best constant prediction, where it cannot be known from the
             loss function and the labels.
@@ -103,6 +103,8 @@ def instrument(
         }.items()
         if value is not UNSET
     }
+    seed_now = said.get("seed")
+    drawn_before = seed_now is not None and seed_now != last_seed() and model.built
     context = _given_context(target)
     if context is None:
         settings = GuardSettings(**said)
@@ -123,7 +125,7 @@ def instrument(
             )
         settings, owns = dataclasses.replace(context.settings, **said), False
         if settings.seed is not None and settings.seed != context.settings.seed:
-            set_seed(settings.seed)
+            reproducible(settings.seed)
     return Guard(
         model,
         context,
@@ -133,6 +135,7 @@ def instrument(
         owns_context=owns,
         planned_steps=planned_steps,
         constant_loss=constant_loss,
+        nondeterminism=nondeterminism(drawn_before=drawn_before),
     )
 
 

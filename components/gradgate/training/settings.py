@@ -25,7 +25,7 @@ class GuardSettings:
         statistics_every: Steps between two rows of full statistics (mean |g|, max |g|, zeros,
             non-finite entries); a non-finite step is sampled besides. 0 is never.
         ring_steps: Steps that the device holds before the host must have read them.
-        seed: Given to `set_seed`; None leaves all generators as they are.
+        seed: Given to `reproducible`; None leaves all generators as they are.
     """
 
     clip: tuple[Clip, ...] = ()

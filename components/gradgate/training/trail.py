@@ -64,6 +64,7 @@ class Trail:
         writer: RecordWriter | None,
         planned_steps: int | None,
         on_eager_step: Callable[[], None],
+        nondeterminism: tuple[str, ...],
     ) -> None:
         self.name, self.optimizer, self.looks, self.writer = name, optimizer, looks, writer
         self.steps = self.lost_steps = self.loss_scale_skips = 0
@@ -75,7 +76,7 @@ class Trail:
         self.batches_a_step = inner.gradient_accumulation_steps or 1
         self.plan = Plan(planned_steps, batches_a_step=self.batches_a_step)
         self._model, self._settings, self._strategy = model, settings, strategy
-        self._variables = variables
+        self._variables, self._nondeterminism = variables, nondeterminism
         self._started = time.monotonic()
         self._iterations = names.steps_taken(optimizer)
         self._decoder: Decoder | None = None
@@ -172,6 +173,7 @@ class Trail:
                 variables,
                 settings=self._settings,
                 strategy=self._strategy,
+                nondeterminism=self._nondeterminism,
                 **known,
             )
             self._card = (known, with_former(card, self._former_card))

@@ -27,6 +27,7 @@ def training_params(card_json: bytes, planned_steps: int | None) -> dict[str, ob
         "run.replicas": card.replicas,
         "run.accumulation_steps": card.accumulation_steps,
         "run.seed": card.seed,
+        "run.nondeterminism": _reasons(card.nondeterminism),
     }
     for key, value in card.optimizer_config.items():
         if isinstance(value, Mapping) and "class_name" in value:
@@ -64,3 +65,8 @@ def _schedule(config: Mapping[str, Any]) -> str:
 def _clip(clip: Mapping[str, object]) -> str:
     numbers = ", ".join(f"{key}={value}" for key, value in clip.items() if key != "name")
     return f"{clip.get('name')}({numbers})"
+
+
+def _reasons(reasons: tuple[str, ...] | None) -> str | None:
+    """What stands against the same weights from another run, as one parameter."""
+    return None if reasons is None else "; ".join(reasons) or "none known"

@@ -1,0 +1,34 @@
+"""Of what is sound the lint says neither error nor warning, and asks every rule that it can."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+# Beside this file; shared with `benchmarks/lint_precision.py`.
+_SPEC = importlib.util.spec_from_file_location("sound", Path(__file__).with_name("sound.py"))
+sound = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(sound)
+
+CHEAP = ("inputs-not-normalised",)  # asked only with data at hand
+
+
+def check(report):
+    said = [(each.rule, each.message) for each in report.findings if each.severity != "info"]
+    assert said == []
+    assert {each.rule for each in report.not_asked} <= set(CHEAP)
+
+
+@pytest.mark.parametrize("make", sound.SMALL, ids=lambda make: make.__name__)
+def test_a_small_one_gives_no_warning(make, report_of):
+    check(report_of(make(), batch_size=32))
+
+
+@pytest.mark.half("first")
+@pytest.mark.parametrize("name", sound.APPLICATIONS)
+def test_one_of_keras_own_gives_no_warning(name, report_of):
+    check(report_of(sound.application(name), batch_size=32))
+
+
+def test_there_are_twenty():
+    assert len(sound.SMALL) >= 20
