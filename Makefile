@@ -18,7 +18,7 @@ demo: setup ## Train a sound and two sick models on real data; see which are pus
 test: setup setup-base ## Run the whole test suite
 	@$(PYTHON) -m pytest $(ARGS)
 
-check: check-style check-types check-imports check-schemas ## Check style, types, import contracts and the published schemas
+check: check-style check-types check-imports check-schemas ## Check style, types, import contracts, published schemas and the lint's pages
 
 ui: setup ## Open the MLflow UI on the workspace
 	@$(PYTHON) -m pipeline ui $(ARGS)
@@ -73,3 +73,4 @@ check-imports: setup
 
 check-schemas: setup
 	@$(PYTHON) -m gradgate.gate.schemas --check
+	@$(PYTHON) -m gradgate.diagnosis.lint.pages --check

@@ -7,6 +7,7 @@ from gradgate.cli.baseline import app as baseline
 from gradgate.cli.check import check
 from gradgate.cli.drift import drift
 from gradgate.cli.explain import explain
+from gradgate.cli.lint import lint
 from gradgate.cli.lint_pipeline import lint_pipeline
 from gradgate.cli.plots import plots
 from gradgate.cli.policy import app as policy
@@ -21,7 +22,7 @@ _HELP = """Keeps models whose training was numerically unhealthy from being push
 [bold]Exit status[/bold]
 
    0  ok: the model may be pushed (warnings may have been given)\n
-  10  blocked by the policy; lint-pipeline: it could push what was not judged\n
+  10  blocked by the policy; lint: an error; lint-pipeline: it could push what was not judged\n
   11  warnings, and --fail-on-warn was given\n
    12  cannot judge: record, model or baseline missing, cut off, altered, or not fit;\n
        sync: not all is sent\n
@@ -48,6 +49,7 @@ app.add_typer(policy)
 app.add_typer(baseline)
 app.command()(replay)
 app.command()(replay_step)
+app.command()(lint)
 app.command()(lint_pipeline)
 app.command()(sync)
 app.command()(ui)

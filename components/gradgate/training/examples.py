@@ -31,12 +31,13 @@ def describe_examples(
             for at, array in enumerate(arrays)
         ]
     cards: list[InputCard] = []
-    for at, (name, given) in enumerate(named):
+    for name, given in named:
         array = np.asarray(given)
         if array.dtype.kind not in "fiub" or not array.size:
             continue
-        own = next((e for e in entries if layers[e].name == name), None)
-        place = own if own is not None else (entries[at] if at < len(entries) else None)
+        place = next((e for e in entries if layers[e].name == name), None)
+        if place is None and len(entries) == 1:
+            place = entries[0]  # its columns, by name
         columns = array.reshape(len(array), -1) if array.ndim == 2 else array.reshape(-1, 1)
         is_table = array.ndim == 2 and 1 < columns.shape[1] <= _MOST_COLUMNS
         parts = columns.T if is_table else [array.ravel()]

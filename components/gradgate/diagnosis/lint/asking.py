@@ -36,8 +36,12 @@ def lint(card: ModelCard, rules: Sequence[Rule] = ALL) -> LintReport:
             unasked.append(NotAsked(rule=rule.id, why=why))
         elif not here:
             passed.append(rule.id)
-    ordered = sorted(found, key=lambda finding: _ORDER.index(finding.severity))
-    return LintReport(findings=tuple(ordered), not_asked=tuple(unasked), passed=tuple(passed))
+    return LintReport(findings=ordered(found), not_asked=tuple(unasked), passed=tuple(passed))
+
+
+def ordered(found: Sequence[LintFinding]) -> tuple[LintFinding, ...]:
+    """The worst first; else as they come."""
+    return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
 
 
 def _ask(rule: Rule, design: Design) -> tuple[list[LintFinding], str | None]:

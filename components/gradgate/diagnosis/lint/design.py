@@ -79,6 +79,15 @@ class Design:
             return self.layers[behind[0]].activation or "linear"
         return "linear"
 
+    def may_be_activated(self, place: int, *names: str) -> bool:
+        """Whether a layer has one of some activations, or one that is not told.
+
+        In a `call` of one's own, a layer without an activation may be given one by a function.
+        """
+        layer = self.layers[place]
+        is_loose = not layer.is_connected and layer.activation in (None, "linear")
+        return is_loose or self.activation(place) in names
+
     def is_normalised(self, place: int) -> bool:
         """Whether a norm stands behind a layer and before its activation."""
         if self.layers[place].activation not in (None, "linear"):

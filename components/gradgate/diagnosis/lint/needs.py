@@ -66,11 +66,11 @@ def _no_loss(design: Design) -> str | None:
 
 
 def _no_batch_size(design: Design) -> str | None:
-    return None if design.card.batch_size else "the batch size is not known"
+    return None if design.card.batch_size else "the batch size is not known (--batch-size)"
 
 
 def _no_inputs(design: Design) -> str | None:
-    return None if design.card.inputs else "no examples were given to look at"
+    return None if design.card.inputs else "no examples were given to look at (--data)"
 
 
 _WHY: Final[Mapping[Need, Callable[[Design], str | None]]] = {

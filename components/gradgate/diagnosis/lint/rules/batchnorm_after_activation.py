@@ -68,20 +68,24 @@ that is `info`.""",
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "tanh"),
-    keras.layers.BatchNormalization(),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "tanh"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dense(1),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, use_bias=False),
-    keras.layers.BatchNormalization(),
-    keras.layers.Activation("tanh"),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, use_bias=False),
+        keras.layers.BatchNormalization(),
+        keras.layers.Activation("tanh"),
+        keras.layers.Dense(1),
+    ]
+)
 """,
 )

@@ -55,21 +55,25 @@ speech or text recogniser, and behind the last.""",
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((10, 8)),
-    keras.layers.LSTM(16, return_sequences=True),
-    keras.layers.BatchNormalization(),
-    keras.layers.LSTM(16),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((10, 8)),
+        keras.layers.LSTM(16, return_sequences=True),
+        keras.layers.BatchNormalization(),
+        keras.layers.LSTM(16),
+        keras.layers.Dense(1),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((10, 8)),
-    keras.layers.LSTM(16, return_sequences=True),
-    keras.layers.LayerNormalization(),
-    keras.layers.LSTM(16),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((10, 8)),
+        keras.layers.LSTM(16, return_sequences=True),
+        keras.layers.LayerNormalization(),
+        keras.layers.LSTM(16),
+        keras.layers.Dense(1),
+    ]
+)
 """,
 )

@@ -70,25 +70,29 @@ Layers that are frozen use stored statistics and are let go by.""",
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((8, 8, 3)),
-    keras.layers.Conv2D(8, 3, use_bias=False),
-    keras.layers.BatchNormalization(),
-    keras.layers.ReLU(),
-    keras.layers.GlobalAveragePooling2D(),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((8, 8, 3)),
+        keras.layers.Conv2D(8, 3, use_bias=False),
+        keras.layers.BatchNormalization(),
+        keras.layers.ReLU(),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(1),
+    ]
+)
 batch_size = 2
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((8, 8, 3)),
-    keras.layers.Conv2D(8, 3, use_bias=False),
-    keras.layers.GroupNormalization(4),
-    keras.layers.ReLU(),
-    keras.layers.GlobalAveragePooling2D(),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((8, 8, 3)),
+        keras.layers.Conv2D(8, 3, use_bias=False),
+        keras.layers.GroupNormalization(4),
+        keras.layers.ReLU(),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(1),
+    ]
+)
 batch_size = 2
 """,
 )

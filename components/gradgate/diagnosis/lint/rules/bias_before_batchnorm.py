@@ -56,21 +56,25 @@ are watched layer by layer such a bias can look like one that does not learn."""
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32),
-    keras.layers.BatchNormalization(),
-    keras.layers.ReLU(),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32),
+        keras.layers.BatchNormalization(),
+        keras.layers.ReLU(),
+        keras.layers.Dense(1),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, use_bias=False),
-    keras.layers.BatchNormalization(),
-    keras.layers.ReLU(),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, use_bias=False),
+        keras.layers.BatchNormalization(),
+        keras.layers.ReLU(),
+        keras.layers.Dense(1),
+    ]
+)
 """,
 )

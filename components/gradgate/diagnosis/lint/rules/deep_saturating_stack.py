@@ -53,7 +53,7 @@ def _stacks(design: Design, activations: tuple[str, ...], some: int, many: int) 
 
 def _concerns(design: Design) -> bool:
     weighted = design.of_kind(*kinds.WEIGHTED)
-    return any(design.activation(place) in kinds.SATURATING for place in weighted)
+    return any(design.may_be_activated(place, *kinds.SATURATING) for place in weighted)
 
 
 RULE: Final = Rule(

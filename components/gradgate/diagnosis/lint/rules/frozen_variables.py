@@ -72,17 +72,21 @@ A layer that is frozen or set free after `compile()` changes only with the next 
     needs=("layers",),
     ask=_ask,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu"),
-    keras.layers.Dense(10, "softmax", trainable=False),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu"),
+        keras.layers.Dense(10, "softmax", trainable=False),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu"),
-    keras.layers.Dense(10, "softmax"),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu"),
+        keras.layers.Dense(10, "softmax"),
+    ]
+)
 """,
 )

@@ -71,19 +71,23 @@ a factorised layer: that is `info`.""",
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(64),
-    keras.layers.Dropout(0.2),
-    keras.layers.Dense(10, "softmax"),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(64),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(10, "softmax"),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(64, "relu"),
-    keras.layers.Dropout(0.2),
-    keras.layers.Dense(10, "softmax"),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(64, "relu"),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(10, "softmax"),
+    ]
+)
 """,
 )

@@ -201,19 +201,23 @@ Losses of one's own, and outputs whose activation is not known, are not judged."
     needs=("graph", "loss"),
     ask=_ask,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu"),
-    keras.layers.Dense(10),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu"),
+        keras.layers.Dense(10),
+    ]
+)
 model.compile("adam", "sparse_categorical_crossentropy")
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu"),
-    keras.layers.Dense(10),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu"),
+        keras.layers.Dense(10),
+    ]
+)
 model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 """,
 )

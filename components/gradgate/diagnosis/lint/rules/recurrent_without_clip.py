@@ -67,19 +67,23 @@ for LSTM and GRU, it is `info`.""",
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((20, 4)),
-    keras.layers.SimpleRNN(16),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((20, 4)),
+        keras.layers.SimpleRNN(16),
+        keras.layers.Dense(1),
+    ]
+)
 model.compile("adam", "mean_squared_error")
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((20, 4)),
-    keras.layers.SimpleRNN(16),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((20, 4)),
+        keras.layers.SimpleRNN(16),
+        keras.layers.Dense(1),
+    ]
+)
 model.compile(keras.optimizers.Adam(global_clipnorm=1.0), "mean_squared_error")
 """,
 )

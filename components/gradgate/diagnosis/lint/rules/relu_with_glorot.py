@@ -45,7 +45,8 @@ def _ask(design: Design) -> Iterator[Found]:
 
 
 def _concerns(design: Design) -> bool:
-    return any(design.activation(p) in kinds.RELU_FAMILY for p in design.of_kind(*kinds.WEIGHTED))
+    weighted = design.of_kind(*kinds.WEIGHTED)
+    return any(design.may_be_activated(place, *kinds.RELU_FAMILY) for place in weighted)
 
 
 RULE: Final = Rule(

@@ -31,7 +31,7 @@ def _ask(design: Design) -> Iterator[Found]:
 
 def _concerns(design: Design) -> bool:
     weighted = design.of_kind(*kinds.WEIGHTED, *kinds.RECURRENT)
-    return any(design.activation(place) in kinds.SATURATING for place in weighted)
+    return any(design.may_be_activated(place, *kinds.SATURATING) for place in weighted)
 
 
 RULE: Final = Rule(
@@ -53,17 +53,21 @@ near 0 or 1 is the point; and what stands behind a norm.""",
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "tanh", kernel_initializer="he_normal"),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "tanh", kernel_initializer="he_normal"),
+        keras.layers.Dense(1),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "tanh"),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "tanh"),
+        keras.layers.Dense(1),
+    ]
+)
 """,
 )

@@ -29,7 +29,8 @@ def _ask(design: Design) -> Iterator[Found]:
 
 
 def _concerns(design: Design) -> bool:
-    return any(design.activation(place) == "selu" for place in design.of_kind(*kinds.WEIGHTED))
+    weighted = design.of_kind(*kinds.WEIGHTED)
+    return any(design.may_be_activated(place, "selu") for place in weighted)
 
 
 RULE: Final = Rule(
@@ -49,17 +50,21 @@ Glorot's, has another variance wherever fan-in and fan-out differ, and the fixed
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "selu"),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "selu"),
+        keras.layers.Dense(1),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "selu", kernel_initializer="lecun_normal"),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "selu", kernel_initializer="lecun_normal"),
+        keras.layers.Dense(1),
+    ]
+)
 """,
 )

@@ -50,17 +50,21 @@ output in 16 bits is `info`: the loss casts it, and only its digits are lost."""
     ask=_ask,
     concerns=_concerns,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu", dtype="mixed_float16"),
-    keras.layers.Dense(10, "softmax", dtype="mixed_float16"),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu", dtype="mixed_float16"),
+        keras.layers.Dense(10, "softmax", dtype="mixed_float16"),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu", dtype="mixed_float16"),
-    keras.layers.Dense(10, "softmax", dtype="float32"),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu", dtype="mixed_float16"),
+        keras.layers.Dense(10, "softmax", dtype="float32"),
+    ]
+)
 """,
 )

@@ -40,17 +40,21 @@ gradient is 0: the model cannot learn. Usually a sigmoid was meant; behind atten
     needs=("layers",),
     ask=_ask,
     bad="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu"),
-    keras.layers.Dense(1, "softmax"),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu"),
+        keras.layers.Dense(1, "softmax"),
+    ]
+)
 """,
     good="""\
-model = keras.Sequential([
-    keras.Input((16,)),
-    keras.layers.Dense(32, "relu"),
-    keras.layers.Dense(1, "sigmoid"),
-])
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(32, "relu"),
+        keras.layers.Dense(1, "sigmoid"),
+    ]
+)
 """,
 )
