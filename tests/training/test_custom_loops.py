@@ -1,5 +1,7 @@
 """Hand-written loops and train steps are seen too."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import tensorflow as tf
 
 from gradgate.gradients import ClipByGlobalNorm
 from gradgate.training import instrument
+from gradgate.training.meter import Meter
 
 
 def _loop(model, x, y, guard=None, *, apply, compiled=True):
@@ -105,13 +108,32 @@ def test_a_custom_train_step_is_seen(line, record_dir, read):
     assert record.card.loss_measured
 
 
-def test_train_on_batch_is_seen(line, record_dir, read):
+def test_train_on_batch_is_seen_and_loses_nothing(line, record_dir, read):
     model = line()
-    with instrument(model, record_dir):
-        for _ in range(3):
+    with instrument(model, record_dir) as guard:
+        for _ in range(guard.settings.ring_steps + 1):  # one more than the device holds
             model.train_on_batch(line.x, line.y)
     _, steps = read(record_dir)
-    assert len(steps) == 3
+    assert steps.step.tolist() == list(range(513))
+    assert guard.lost_steps == 0
+    assert "train_on_batch" not in vars(model)
+
+
+def test_autograph_does_not_rewrite_ours_in_somebody_elses_function(line, record_dir, monkeypatch):
+    # It would say to the user what it cannot rewrite.
+    look, callers = Meter.look, []
+
+    def noted_look(*args, **kwargs):
+        callers.append(sys._getframe(1).f_code.co_filename)
+        return look(*args, **kwargs)
+
+    monkeypatch.setattr(Meter, "look", noted_look)
+    model = line()
+    with instrument(model, record_dir) as guard:
+        _loop(model, line.x, line.y, guard, apply="apply")()
+    (caller,) = set(callers)
+    assert caller.endswith("training/probe.py")
+    assert guard.steps == 1
 
 
 def test_a_loss_of_several_numbers_is_refused(line, record_dir):

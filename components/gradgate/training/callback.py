@@ -107,6 +107,28 @@ class DrainCallback(keras.callbacks.Callback):
             trail.plan.note_pace(self._batches, trail.taken - trail.plan.began_at)
 
 
+def train_on_batch_with(guard: "Guard", train_on_batch: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a `train_on_batch` that reads the device before it runs out of room.
+
+    Args:
+        guard: To read.
+        train_on_batch: Of the model.
+    """
+    batches, limit, seen = 0, 1, 0  # since the last read; the first learns how many steps one makes
+
+    @functools.wraps(train_on_batch)
+    def read_and_train(*args: Any, **kwargs: Any) -> Any:
+        nonlocal batches, limit, seen
+        if batches >= limit:
+            before, seen = seen, guard.flush()
+            limit = max(1, int(guard.capacity // 2 * batches / max(batches, seen - before)))
+            batches = 0
+        batches += 1
+        return train_on_batch(*args, **kwargs)
+
+    return read_and_train
+
+
 def fit_with(
     callback: keras.callbacks.Callback,
     fit: Callable[..., Any],

@@ -12,7 +12,7 @@ import tensorflow as tf
 from gradgate.contracts import BoundModel, Manifest, ModelCard, mark_and_bind
 from gradgate.training import hooks
 from gradgate.training.activations import Looks
-from gradgate.training.callback import DrainCallback, fit_with
+from gradgate.training.callback import DrainCallback, fit_with, train_on_batch_with
 from gradgate.training.context import Status, TrainingContext
 from gradgate.training.hooks import names
 from gradgate.training.hooks.shadow import shadow, unshadow
@@ -31,12 +31,12 @@ class Guard:
     Made by `instrument`. Use it as a context manager, or call `close`: without that the record
     is not finished, and a gate does not accept it.
 
-    Under `model.fit` nothing else is needed. A hand-written loop calls `observe_loss(loss)` before
-    `optimizer.apply` unless it calls `optimizer.scale_loss`, and, when its step is a
-    `tf.function`, `flush()` at least every `settings.ring_steps` steps: steps beyond are counted
-    as lost. A step that was traced before `instrument` is not seen. Before it saves a checkpoint
-    that a resumed training is to restore, it calls `save_checkpoint()`, unless it saves by
-    `model.save_weights` or `model.save`.
+    Under `model.fit` and `train_on_batch` nothing else is needed. A hand-written loop calls
+    `observe_loss(loss)` before `optimizer.apply` unless it calls `optimizer.scale_loss`, and, when
+    its step is a `tf.function`, `flush()` at least every `settings.ring_steps` steps: steps beyond
+    are counted as lost. A step that was traced before `instrument` is not seen. Before it saves a
+    checkpoint that a resumed training is to restore, it calls `save_checkpoint()`, unless it saves
+    by `model.save_weights` or `model.save`.
 
     Attributes:
         settings: How the training is guarded.
@@ -223,7 +223,7 @@ class Guard:
             trail.detach()
         if self._made_of_others is not None:
             hooks.detach(self._made_of_others)
-        unshadow(self._model, "fit", "compute_loss", "save", "save_weights")
+        unshadow(self._model, "fit", "train_on_batch", "compute_loss", "save", "save_weights")
         self._model.train_function = None  # what was traced still holds our part of the step
 
     # What the rest of this room calls.
@@ -287,6 +287,7 @@ class Guard:
         model, first = self._model, self.trails[0].probe
         fit = fit_with(DrainCallback(self), model.fit, before=self._begin_fit, after=self._end_fit)
         shadow(model, "fit", fit)
+        shadow(model, "train_on_batch", train_on_batch_with(self, model.train_on_batch))
         looks = self.trails[0].looks
         keep = None if looks is None else looks.keep
         shadow(model, "compute_loss", observe_loss(first, model, model.compute_loss, keep))

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from gradgate.training.probe import Probe
-from gradgate.training.scope import replica
+from gradgate.training.scope import as_written, replica
 
 
 def observe_loss(
@@ -30,6 +30,7 @@ def observe_loss(
 
     signature = inspect.signature(compute_loss)
 
+    @as_written
     def note(given: Mapping[str, Any]) -> None:
         # One of a model's own may leave `training` out. What it shows in an evaluation is then
         # noted too, and dropped for the next training batch, which comes before the next step.

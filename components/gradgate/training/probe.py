@@ -23,7 +23,7 @@ from gradgate.training.meter import Meter, Seen
 from gradgate.training.noted_losses import NotedLosses
 from gradgate.training.overflow import any_infinite, are_bad, is_fault, marked, unscaled
 from gradgate.training.sample import adam_rms, change_norm, that_can_be_taken_out
-from gradgate.training.scope import outside_of_traces, replica, replicas_here
+from gradgate.training.scope import as_written, outside_of_traces, replica, replicas_here
 from gradgate.training.settings import GuardSettings
 from gradgate.training.weights import layers_of, weights_of
 
@@ -89,16 +89,19 @@ class Probe:
         """Whether every trace knew its loss."""
         return self._losses.are_measured
 
+    @as_written
     def note_loss(self, loss: Any) -> None:
         """Takes the loss of the batch whose gradients come next."""
         self._losses.note(loss)
 
+    @as_written
     def losses_to_sum(self) -> tf.Tensor | None:
         """Returns the loss of this replica at its place, float32 [r]; None with one replica."""
         if self._replicas == 1:
             return None
         return self._losses.at_its_place(self._losses.take())
 
+    @as_written
     def note_batch(self) -> None:
         """Adds the loss of one of several batches that make a step."""
         meter = self._made_meter()
@@ -106,6 +109,7 @@ class Probe:
         meter.add_loss(tf.constant([np.nan], tf.float32) if loss is None else loss[None])
         self._count_labels()
 
+    @as_written
     def see_gradients(self, pairs: Pairs, losses: tf.Tensor | None) -> tuple[list[Any], tf.Tensor]:
         """Measures and clips one step; see `Observer`."""
         meter = self._made_meter()
@@ -137,6 +141,7 @@ class Probe:
                 self._steps_before = tf.cast(tf.convert_to_tensor(steps), tf.float32)
         return [clipped[position] for position in positions], is_applied
 
+    @as_written
     def note_update(self, variable: Any, value: Any, *, replaces: bool) -> None:
         """Takes what is about to be added to a variable, or to replace it."""
         if self.meter is None or not self.meter.layout.is_sampled:
@@ -152,6 +157,7 @@ class Probe:
         assert self.meter is not None, "a step was seen"
         return self.meter.layout.update_width
 
+    @as_written
     def of_update(self) -> tf.Tensor:
         """Returns norms of what was added to each variable, and more, float32 [update_width]."""
         assert self.meter is not None, "a step was seen"
@@ -202,6 +208,7 @@ class Probe:
         each = [adam_rms(gradient, moment, bias, inner.epsilon) for gradient, moment in pairs]
         return [tf.stack(each)]
 
+    @as_written
     def write(self, of_update: tf.Tensor) -> None:
         """Writes the row of the step that was seen."""
         if not self._is_first_here():
@@ -212,6 +219,7 @@ class Probe:
         if tf.executing_eagerly():
             self._on_eager_step()
 
+    @as_written
     def see_batch(self, pairs: Pairs) -> tf.Tensor:
         """Returns bool [], whether the gradients of one of several batches are finite."""
         meter = self._made_meter()
@@ -222,6 +230,7 @@ class Probe:
             is_finite &= tf.math.is_finite(loss)
         return is_finite & ~meter.is_over() if self._settings.on_nonfinite == "stop" else is_finite
 
+    @as_written
     def write_batch(self, pairs: Pairs) -> None:
         """Writes the row of one of several batches that was left out."""
         assert self.meter is not None, "made by see_batch"
@@ -230,6 +239,7 @@ class Probe:
             gradients, weights=self._weights, loss=self._losses.peek(), loss_scale=self._scale()
         )
 
+    @as_written
     def see_scaled(self, pairs: Pairs, is_finite: tf.Tensor) -> tf.Tensor:
         """Tells a scale that was too great from a step with a fault: see `overflow.py`."""
         meter = self._made_meter()

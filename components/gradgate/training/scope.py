@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 Made = TypeVar("Made")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _STRATEGY_NAMES = {  # of classes that are called otherwise in `tf.distribute`
     "_DefaultDistributionStrategy": "default",
@@ -31,6 +32,17 @@ def is_reachable(value: Any) -> bool:
     return False
 
 
+def as_written(function: Function) -> Function:
+    """Keeps AutoGraph from rewriting a function, and what it calls, in a `tf.function` of a user.
+
+    Ours branch on tensors by `tf.cond` alone. Rewriting them takes long, and where AutoGraph
+    cannot, it says so to the user.
+    """
+    kept: Function = tf.autograph.experimental.do_not_convert(function)
+    return kept
+
+
+@as_written
 def outside_of_traces(make: Callable[[], Made]) -> Made:
     """Returns what `make` gives, called where no function is being traced and no strategy holds.
 
