@@ -82,7 +82,7 @@ def test_the_comparison_has_our_columns_and_charts(browser, server, picture):
     picture("mlflow-runs.png", 1500, 430)
     charts = ("Health of the training", "\ngrad/clip_rate_last_100\n", "\ntrain/loss\n")
     browser.open(f"{address}&compareRunsMode=CHART", *charts)
-    browser.wait_for_lines(3)
+    browser.wait_for_lines(1)
     picture("mlflow-compare.png", 1500, 760)
 
 
