@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from gradgate.gradients import ClipByGlobalNorm
-from gradgate.training import GuardSettings, reproducible
+from gradgate.training import GuardSettings, instrument, reproducible
 from gradgate.training.card import describe, nonfinite_weights
 
 
@@ -107,3 +107,19 @@ def test_weights_that_are_not_finite_are_counted(mlp):
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\^32 - 1, got"):
         reproducible(seed)
+
+
+def test_the_record_tells_what_the_inputs_looked_like_and_how_many_make_a_batch(
+    mlp, record_dir, read
+):
+    model, x = mlp(), mlp.x.copy()
+    x[:, 2] = np.nan
+    x[:, 1] = 300.0
+    with instrument(model, record_dir):
+        model.fit(x, mlp.y, batch_size=8, epochs=1, verbose=0, shuffle=False)
+    card = read(record_dir)[0].card
+    assert card.batch_size == 8
+    seen = {given.name.rpartition("[")[2]: given for given in card.inputs}
+    assert [seen[f"{column}]"].nonfinite for column in range(4)] == [0, 0, 8, 0]
+    assert (seen["1]"].low, seen["1]"].high, seen["1]"].examples) == (300.0, 300.0, 8)
+    assert card.layers[card.inputs[0].layer].kind == "InputLayer"

@@ -49,6 +49,26 @@ def test_a_last_batch_with_few_rows_or_none_leaves_the_others_as_they_are(jit_co
     np.testing.assert_array_equal(keeper.rows(), [7, 8, *range(2, 16)])
 
 
+@pytest.mark.parametrize(
+    ("batch", "sizes", "known"), [(None, (3, 2), 3), (None, (20, 2), None), (20, (20,), 20)]
+)
+def test_the_batch_size_is_known_where_it_is_fixed_or_small(batch, sizes, known):
+    keeper = InputKeeper()
+    step = _step(keeper, batch=batch)
+    for size in sizes:
+        step(tf.range(float(size)))
+    assert keeper.batch_size == known
+    assert keeper.examples == min(sizes[0], 16)
+
+
+def test_an_input_that_is_always_missing_hides_no_example():
+    keeper = InputKeeper()
+    keeper.keep({"there": tf.range(4.0), "missing": tf.fill([4], np.nan)})
+    rows = keeper.rows()
+    np.testing.assert_array_equal(rows["there"], [0, 1, 2, 3])
+    assert np.isnan(rows["missing"]).all()
+
+
 def test_structures_and_dtypes_come_back_as_they_were():
     keeper = InputKeeper()
     values = {

@@ -49,6 +49,7 @@ def describe(
     activations: Sequence[ActivationCard] = (),
     depths: Mapping[str, int] | None = None,
     batch_size: int | None = None,
+    inputs: Sequence[InputCard] = (),
 ) -> ModelCard:
     """Returns the card of one optimizer's training.
 
@@ -66,6 +67,7 @@ def describe(
         activations: Layers whose activations are looked at.
         depths: Place of each layer in the forward pass, by its name; None when not seen.
         batch_size: Examples in a batch, of all replicas; None when not known.
+        inputs: What the inputs looked like, in a few examples.
     """
     owners = _owners(model)
     inner = names.inner_optimizer(optimizer)
@@ -103,6 +105,7 @@ def describe(
         outputs=outputs,
         losses=losses_of(model),
         batch_size=batch_size or _own_batch_size(layers),
+        inputs=tuple(inputs),
     )
 
 
@@ -164,6 +167,8 @@ def with_former(card: ModelCard, former: ModelCard | None) -> ModelCard:
     kept = {
         "variables": tuple(variables),
         "activations": card.activations or former.activations,
+        "inputs": card.inputs or former.inputs,
+        "batch_size": card.batch_size or former.batch_size,
         "loss_measured": card.loss_measured and former.loss_measured,
     }
     return card.model_copy(update=kept)

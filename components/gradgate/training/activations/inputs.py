@@ -38,6 +38,7 @@ class InputKeeper:
     def __init__(self) -> None:
         self.unavailable = ""
         self._kept: _Kept | None = None
+        self._fixed_size: int | None = None
 
     @property
     def device_bytes(self) -> int:
@@ -45,6 +46,21 @@ class InputKeeper:
         if self._kept is None:
             return 0
         return sum(v.dtype.size * int(np.prod(v.shape)) for v in self._kept.variables)
+
+    @property
+    def batch_size(self) -> int | None:
+        """Examples in a batch; None where that is not fixed, and more than the rows that are kept.
+
+        Of batches with fewer examples than that, the largest so far.
+        """
+        if self._fixed_size is not None:
+            return self._fixed_size
+        return self.examples if self._kept is not None and self.examples < self._kept.rows else None
+
+    @property
+    def examples(self) -> int:
+        """How many different examples `rows` gives."""
+        return len(self._written())
 
     def keep(self, x: Any) -> None:
         """Adds what keeps the first rows of a batch to the step that is being traced.
@@ -65,6 +81,7 @@ class InputKeeper:
             return
         if self._kept is None:
             self._kept = _make(tf.nest.map_structure(lambda _: 0, x), tensors)
+            self._fixed_size = tensors[0].shape[0]
         kept = self._kept
         shapes = [tensor.shape[1:] for tensor in tensors]
         if shapes != [variable.shape[1:] for variable in kept.variables]:
@@ -81,15 +98,10 @@ class InputKeeper:
 
         Always the same number: where batches have fewer, some of theirs are repeated.
         """
-        if self._kept is None:
+        written = self._written()
+        if self._kept is None or not len(written):
             return None
         arrays = [variable.numpy() for variable in self._kept.variables]
-        is_written = np.logical_and.reduce(
-            [~np.isnan(array).reshape(len(array), -1).all(axis=1) for array in arrays]
-        )
-        written = np.flatnonzero(is_written)
-        if not len(written):
-            return None
         chosen = np.resize(written, self._kept.rows)
         return tf.nest.pack_sequence_as(
             self._kept.structure,
@@ -98,6 +110,13 @@ class InputKeeper:
                 for array, dtype in zip(arrays, self._kept.dtypes, strict=True)
             ],
         )
+
+    def _written(self) -> np.ndarray:
+        """The rows that were ever written: not all of their inputs are NaN."""
+        kept = () if self._kept is None else self._kept.variables
+        arrays = [variable.numpy() for variable in kept]
+        has_numbers = [~np.isnan(array).reshape(len(array), -1).all(axis=1) for array in arrays]
+        return np.flatnonzero(np.logical_or.reduce(has_numbers))
 
 
 def _make(structure: Any, tensors: list[tf.Tensor]) -> _Kept:
