@@ -68,6 +68,15 @@ def test_at_most_three_are_shown_first_and_the_others_are_kept():
     assert len(telling.also_possible(found)) == len(causes) - 3
 
 
+def test_what_is_settled_is_not_told_again():
+    found = verdict(
+        cause("precision", "sure"),
+        cause("dead-units", "sure"),
+        cause("vanishing-gradient", "possible"),
+    )
+    assert [c.id for c in telling.also_possible(found)] == ["dead-units"]
+
+
 def test_one_is_shown_even_if_none_is_likely():
     assert shown(cause("precision", "possible"), cause("dead-units", "possible")) == ["precision"]
     assert shown() == []

@@ -1,5 +1,6 @@
 """The likely causes of a verdict, as every report and page shows them: in the same words."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from gradgate.contracts import Cause, Verdict
@@ -19,21 +20,37 @@ def shown_first(verdict: Verdict) -> tuple[Cause, ...]:
     """
     shown: list[Cause] = []
     for cause in verdict.causes:
-        explained = {rule for before in shown for rule in before.rules}
-        is_sure = any(before.confidence == "sure" for before in shown)
-        is_look = STAGES[STAGE.get(cause.id, 0)] == "symptom"
-        if cause.confidence == "possible" or (
-            explained.issuperset(cause.rules) and (is_sure or is_look)
-        ):
-            continue
-        shown.append(cause)
+        is_told = _explained(shown).issuperset(cause.rules)
+        is_needed = not is_told or not (_is_look(cause) or _sure(shown))
+        if cause.confidence != "possible" and is_needed:
+            shown.append(cause)
     return tuple(shown[:_AT_MOST]) or verdict.causes[:1]
 
 
 def also_possible(verdict: Verdict) -> tuple[Cause, ...]:
-    """All others."""
+    """The others, but for what is no more than possible and the look of what is sure already."""
     first = shown_first(verdict)
-    return tuple(cause for cause in verdict.causes if cause not in first)
+    settled = _explained(_sure(first))
+    return tuple(
+        cause
+        for cause in verdict.causes
+        if cause not in first
+        and not (
+            cause.confidence == "possible" and _is_look(cause) and settled.issuperset(cause.rules)
+        )
+    )
+
+
+def _sure(causes: Iterable[Cause]) -> list[Cause]:
+    return [cause for cause in causes if cause.confidence == "sure"]
+
+
+def _explained(causes: Iterable[Cause]) -> set[str]:
+    return {rule for cause in causes for rule in cause.rules}
+
+
+def _is_look(cause: Cause) -> bool:
+    return STAGES[STAGE.get(cause.id, 0)] == "symptom"
 
 
 def of_rule(verdict: Verdict, rule: str) -> tuple[Cause, ...]:
