@@ -24,8 +24,8 @@ from programs import (
     loud_initialiser,
     missing_values,
     recurrent_product,
-    relu_output,
     root_of_zero,
+    squashed_output,
     tiny_batch_norm,
     unscaled_inputs,
 )
@@ -36,7 +36,7 @@ ALL: Final[Mapping[str, ModuleType]] = {
         missing_values,
         unscaled_inputs,
         labels_out_of_range,
-        relu_output,
+        squashed_output,
         logits_as_probabilities,
         disconnected,
         constant_weights,

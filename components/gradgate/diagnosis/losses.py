@@ -6,12 +6,20 @@ from typing import Final
 from gradgate.contracts import ModelCard
 from gradgate.diagnosis import layers
 from gradgate.diagnosis.training import Training
-from gradgate.diagnosis.words import code
+from gradgate.diagnosis.words import code, number
 
 _CROSS_ENTROPIES: Final = (
     *("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"),
     *("binary_focal_crossentropy", "categorical_focal_crossentropy"),
 )
+# The greatest variance that numbers between its ends can have.
+_WIDEST: Final = {
+    "sigmoid": 0.25,
+    "hard_sigmoid": 0.25,
+    "softmax": 0.25,
+    "tanh": 1.0,
+    "softsign": 1.0,
+}
 _BINARY_LABELS: Final = (
     "0 and 1",
     'y = (y == y.max()).astype("float32")  # the larger label is 1',
@@ -98,8 +106,14 @@ class Mismatch:
     is_certain: bool = True
 
 
-def mismatch(output: Output) -> Mismatch | None:
-    """What is wrong with an output under its loss; None where they fit, or nobody can say."""
+def mismatch(output: Output, constant_loss: float | None) -> Mismatch | None:
+    """What is wrong with an output under its loss; None where they fit, or nobody can say.
+
+    Args:
+        output: Of the model.
+        constant_loss: Of the best constant answer, see `Summary`: for the mean squared error the
+            variance of the labels.
+    """
     if output.activation == "softmax" and output.units == 1:
         return Mismatch(
             change=(
@@ -111,6 +125,21 @@ def mismatch(output: Output) -> Mismatch | None:
         )
     if output.loss in _CROSS_ENTROPIES:
         return _of_cross_entropy(output)
+    widest = _WIDEST.get(output.activation or "")
+    is_squared = output.loss == "mean_squared_error"
+    if is_squared and widest and constant_loss is not None and constant_loss > widest:
+        ends = "-1 and 1" if output.activation in {"tanh", "softsign"} else "0 and 1"
+        return Mismatch(
+            change=(
+                f"Take {output.activation} away from {output.layer}: it ends at {ends}, and the"
+                " labels do not."
+            ),
+            snippet=_layer(output, None),
+            because=(
+                f"the variance of the labels is {number(constant_loss)}, and no numbers between"
+                f" {ends} have more than {number(widest)}"
+            ),
+        )
     return None
 
 

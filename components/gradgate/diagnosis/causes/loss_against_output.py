@@ -14,7 +14,7 @@ def _look(training: Training) -> Grounds | None:
     output = losses.output_of(training)
     if output is None:
         return None
-    mismatch = losses.mismatch(output)
+    mismatch = losses.mismatch(output, training.summary.constant_loss)
     if mismatch is None:
         return None
     end = training.end_loss
