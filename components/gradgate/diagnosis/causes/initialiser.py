@@ -32,21 +32,19 @@ def _is_judged(variable: VariableCard) -> bool:
     return is_plain and not layers.is_embedding(variable) and not layers.is_recurrent(variable)
 
 
-def _suiting(training: Training, layer: str) -> tuple[str, float]:
-    """The initialiser that suits a layer's activation, and the 2 or 1 in its variance."""
+def _suiting(training: Training, layer: str) -> str:
+    """The initialiser that suits a layer's activation."""
     activation = layers.activation(training, layer)
     if activation == "selu":
-        return "lecun_normal", 1.0
-    if activation in layers.RELU_FAMILY:
-        return "he_normal", 2.0
-    return "glorot_uniform", 1.0
+        return "lecun_normal"
+    return "he_normal" if activation in layers.RELU_FAMILY else "glorot_uniform"
 
 
-def _size(training: Training, variable: VariableCard) -> tuple[float | None, float]:
-    """The least size of its weights in the run, and the size that suits its inputs."""
-    _, numerator = _suiting(training, variable.layer)
-    suiting = math.sqrt(numerator / max(1, layers.fan_in(variable)))
-    return training.least_weight(variable), suiting
+def _sizes(variable: VariableCard) -> tuple[float, float]:
+    """The least and the greatest size that one of the usual initialisers gives: Glorot, He."""
+    into, out = max(1, layers.fan_in(variable)), max(1, variable.shape[-1])
+    usual = (math.sqrt(1 / into), math.sqrt(2 / into), math.sqrt(2 / (into + out)))
+    return min(usual), max(usual)
 
 
 def _factor(training: Training, variable: VariableCard) -> float | None:
@@ -55,29 +53,29 @@ def _factor(training: Training, variable: VariableCard) -> float | None:
     The least of the run is a bound from below for where they began, if a training made them
     grow; smaller than what suits is told only where they are still so at their largest.
     """
-    seen, suiting = _size(training, variable)
     norm = training.numbers(variable).weight_norm
-    if seen is None or norm is None or norm.greatest is None:
+    if norm is None or norm.least is None or norm.greatest is None:
         return None
-    if seen > _FAR * suiting:
-        return seen / suiting
-    greatest = norm.greatest / math.sqrt(variable.parameters)
-    return greatest / suiting if 0 < greatest < suiting / _FAR else None
+    low, high = _sizes(variable)
+    root = math.sqrt(variable.parameters)
+    if norm.least / root > _FAR * high:
+        return norm.least / root / high
+    greatest = norm.greatest / root
+    return greatest / low if 0 < greatest < low / _FAR else None
 
 
 def _by_size(training: Training, off: list[VariableCard]) -> Grounds:
     worst = max(off, key=lambda v: abs(math.log(_factor(training, v) or 1.0)))
-    seen, suiting = _size(training, worst)
-    suits, _ = _suiting(training, worst.layer)
+    suits, size = _suiting(training, worst.layer), training.least_weight(worst) or 0.0
     names = list(dict.fromkeys(v.layer for v in off))
-    is_large = (_factor(training, worst) or 1) > 1
     factor = _factor(training, worst) or 1.0
+    is_large = factor > 1
     explained = training.seen(*(_LARGE_ONLY if is_large else _KINDS))
     confidence: Confidence = "likely" if max(factor, 1 / factor) < 2 * _FAR else "sure"
     return Grounds(
         numbers=known(
-            f"the weights of {worst.path} are {number(seen or 0.0)} in size throughout;"
-            f" {number(suiting)} suits {layers.fan_in(worst)} inputs",
+            f"the weights of {worst.path} are {number(size)} in size throughout;"
+            f" {number(size / factor)} suits {layers.fan_in(worst)} inputs",
             f"the same in {listed(names)}, {len(names)} layers in all" if len(names) > 1 else None,
         ),
         explains=explained,
@@ -111,7 +109,7 @@ def _by_name(training: Training) -> Grounds | None:
     if len(wrong) < 3 or not symptoms:
         return None
     layer, initializer, activation = wrong[0]
-    suits, _ = _suiting(training, layer)
+    suits = _suiting(training, layer)
     return Grounds(
         numbers=known(
             f"{len(wrong)} layers of {len(depth)} have {initializer} before {activation}:"
