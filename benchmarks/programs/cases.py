@@ -27,7 +27,7 @@ _ALSO: Final = {
     "missing_values": ("non-finite", ("hidden",)),
     "unscaled_inputs": ("unscaled inputs", ("hidden", "output")),
     "labels_out_of_range": ("loss and labels", ()),
-    "relu_output": ("loss and labels", ("output", "hidden")),
+    "squashed_output": ("loss and labels", ("output", "hidden")),
     "logits_as_probabilities": ("loss and labels", ()),
     "disconnected": ("disconnected", ()),
     "constant_weights": ("constant weights", ()),

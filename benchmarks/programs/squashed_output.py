@@ -24,4 +24,4 @@ def _program(output: Any, seed: int) -> Program:
     x, y = diabetes()
     model = dense(keras.layers.Dense(32, "relu", name="hidden"), output, seed=seed)
     model.compile(keras.optimizers.Adam(learning_rate=0.003), "mean_squared_error")
-    return Program(model=model, x=x, y=y, epochs=20)
+    return Program(model=model, x=x, y=y / 100, epochs=20)
