@@ -6,7 +6,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help demo test check check-style check-types check-imports check-schemas ui bench fuzz explanations \
+.PHONY: help demo case-study test check check-style check-types check-imports check-schemas ui bench fuzz explanations \
 	mutants image test-kubeflow lock setup setup-base setup-kubeflow clean distclean
 
 help: ## List the targets
@@ -14,6 +14,9 @@ help: ## List the targets
 
 demo: setup ## Train a sound and two sick models on real data; see which are pushed, and why
 	@$(PYTHON) -m pipeline demo $(ARGS)
+
+case-study: setup ## Break an LSTM on real texts and mend it step by step
+	@$(PYTHON) -m pipeline case-study $(ARGS)
 
 test: setup setup-base ## Run the whole test suite
 	@$(PYTHON) -m pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""The ready-made application: the Chicago taxi table, three configurations, one pipeline.
+"""The ready-made application: two examples, their configurations, one pipeline.
 
 Only this room knows all the others.
 """

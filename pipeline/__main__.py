@@ -11,6 +11,7 @@ from gradgate.cli.engine import EngineName
 from gradgate.cli.ui import show
 from gradgate.gate.policy_error import PolicyError
 from pipeline.beam import BeamError
+from pipeline.case_study import case_study
 from pipeline.configs import ConfigError, available
 from pipeline.data import DataError
 from pipeline.demo import demo, show_runs
@@ -25,7 +26,7 @@ _Workspace = Annotated[Path, typer.Option(help="Where everything is kept.")]
 
 @app.callback()
 def main() -> None:
-    """Chicago taxi, from the table to a served model, with the gate before the push."""
+    """From a table to a served model, with the gate before the push."""
 
 
 @app.command("run")
@@ -74,6 +75,17 @@ def _words(arguments: str) -> list[str]:
 def demo_command(workspace: _Workspace = WORKSPACE) -> None:
     """Run a sound and two sick trainings: the sound model is pushed, the sick ones are blocked."""
     raise typer.Exit(demo(workspace))
+
+
+@app.command("case-study")
+def case_study_command(
+    workspace: _Workspace = WORKSPACE,
+    page: Annotated[
+        Path | None, typer.Option(help="Make this docs page's tables and pictures again.")
+    ] = None,
+) -> None:
+    """Run an LSTM on reviews of films that breaks, and mend it, one change a run."""
+    raise typer.Exit(case_study(workspace, page))
 
 
 @app.command("ui")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     Field,
@@ -10,6 +10,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -43,6 +44,47 @@ class Network(Contract):
     hidden_units: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(64, 32), min_length=1)
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: _Positive = 0.001
+
+
+class Texts(Contract):
+    """How many reviews are read, and how they become numbers.
+
+    Attributes:
+        reviews: How many of the 24,904, two thirds of them to train.
+        vocabulary: How many words have a number of their own, the most frequent ones.
+        words: How many of each text are read, from its beginning.
+    """
+
+    reviews: int = Field(default=9_000, ge=1)
+    vocabulary: int = Field(default=5_000, ge=1)
+    words: int = Field(default=200, ge=1)
+
+
+class Recurrent(Contract):
+    """An embedding, one LSTM, one hidden ReLU layer, and one sigmoid output.
+
+    Attributes:
+        embedding: Width of a word's vector.
+        activation: Of the LSTM's candidate and output.
+        recurrent_dropout: Dropout on what goes from one word to the next.
+        layer_norm: Normalise what goes from one word to the next; not beside `recurrent_dropout`.
+        dense: Units of the hidden layer.
+    """
+
+    embedding: int = Field(default=32, ge=1)
+    units: int = Field(default=32, ge=1)
+    activation: Literal["tanh", "relu"] = "tanh"
+    recurrent_dropout: FiniteFloat = Field(default=0.0, ge=0, lt=1)
+    layer_norm: bool = False
+    dense: int = Field(default=16, ge=1)
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: _Positive = 0.001
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Recurrent":
+        if self.layer_norm and self.recurrent_dropout > 0:
+            raise ValueError("layer_norm takes the place of recurrent_dropout; leave one out")
+        return self
 
 
 class Training(Contract):
@@ -96,15 +138,17 @@ class Evaluation(Contract):
 
 
 class Config(Contract):
-    """One run of the pipeline.
+    """One run of the pipeline on the Chicago taxi table; another example has a class of its own.
 
     Attributes:
+        example: Which table, and the code that learns from it.
         name: Names the run; the file's name without its ending.
         policy: The gate's policy, relative to `pipeline/`.
         waivers: The waivers of that policy, relative to `pipeline/`; None for none.
         push_to: The folder that the model server watches, relative to the workspace.
     """
 
+    example: Literal["chicago-taxi"] = "chicago-taxi"
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     description: str = Field(min_length=1)
     data: Data = Data()
@@ -135,6 +179,18 @@ class Config(Contract):
         return None if self.waivers is None else HERE / self.waivers
 
 
+class ReviewsConfig(Config):
+    """One run of the pipeline on the reviews of films."""
+
+    example: Literal["movie-reviews"]
+    data: Texts = Texts()
+    model: Recurrent = Recurrent()
+    push_to: str = "serving/movie_reviews"
+
+
+_KINDS: Final = {"chicago-taxi": Config, "movie-reviews": ReviewsConfig}
+
+
 def available() -> tuple[str, ...]:
     """The ready-made configurations, by name."""
     return tuple(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
@@ -159,15 +215,23 @@ def load(name: str) -> Config:
 
 def parse(text: str, *, source: str) -> Config:
     """Reads a configuration from YAML text; `source` names it in messages."""
+    kind = Config
     try:
         document = YAML(typ="safe", pure=True).load(text)
         if not isinstance(document, dict):
-            kind = type(document).__name__
-            raise TypeError(f"a configuration is a mapping of fields, got {kind}.")
-        return Config.model_validate_json(json.dumps(document, allow_nan=False))
+            got = type(document).__name__
+            raise TypeError(f"a configuration is a mapping of fields, got {got}.")
+        kind = _kind(document.get("example", "chicago-taxi"))
+        return kind.model_validate_json(json.dumps(document, allow_nan=False))
     except ValidationError as error:
         # What is unknown comes first: it is likely what then is missing elsewhere.
         entries = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
-        raise ConfigError("\n".join(explain(Config, source, entry) for entry in entries)) from error
+        raise ConfigError("\n".join(explain(kind, source, entry) for entry in entries)) from error
     except (YAMLError, TypeError, ValueError) as error:
         raise ConfigError(f"{source}: {error}") from error
+
+
+def _kind(example: object) -> type[Config]:
+    if example not in _KINDS:
+        raise ValueError(f"there is no example {example!r}. Ready-made are {', '.join(_KINDS)}.")
+    return _KINDS[str(example)]

@@ -64,20 +64,20 @@ def stage_table(workspace: Path, *, source: Path | None = None) -> Path:
             f"{path}: this is not the table that was reviewed. Its SHA-256 is {found}, expected"
             f" {SHA256}."
         )
-    _lay(target, data)
+    lay(target, data)
     return folder
 
 
-def stage_schema(workspace: Path) -> Path:
-    """Puts the reviewed schema under a path that names its content; TFX caches it by its path."""
-    data = SCHEMA.read_bytes()
+def stage_schema(workspace: Path, schema: Path) -> Path:
+    """Puts a reviewed schema under a path that names its content; TFX caches it by its path."""
+    data = schema.read_bytes()
     target = workspace / "data" / f"schema-{_digest(data)[:16]}" / "schema.pbtxt"
-    _lay(target, data)
+    lay(target, data)
     return target
 
 
-def _lay(target: Path, data: bytes) -> None:
-    # Runs that share a workspace begin at the same time: a reader never sees half a file.
+def lay(target: Path, data: bytes) -> None:
+    """Writes a file whole: of runs that begin at the same time none reads half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
         file.write(data)

@@ -4,6 +4,7 @@ Shows what the product is for: the sound model is pushed, the sick ones are bloc
 says why. The exit status is 0 when it came out so.
 """
 
+import importlib
 import os
 import shutil
 import sys
@@ -23,6 +24,7 @@ from gradgate.telemetry.sinks.progress import listening
 from pipeline.beam import Beam
 from pipeline.chatter import chatter_to
 from pipeline.configs import Config, load
+from pipeline.examples import EXAMPLES
 from pipeline.quiet import hush
 from pipeline.run import RunResult, run
 from pipeline.terminal import Screen, open_screen
@@ -60,12 +62,12 @@ def show_runs(
         screen.console.print(
             Text.assemble(
                 ("gradgate", "bold"),
-                f": {runs} on the Chicago taxi table, 15,002 real rides.\n",
+                f": {runs} on {EXAMPLES[loaded[0].example].describe(loaded[0])}.\n",
                 (f"What TensorFlow, TFX and Beam say goes to {_short(log)}", "dim"),
             )
         )
         screen.title("Loading TensorFlow, TFX and Beam (half a minute, once)")
-        _stage(screen, "imports", _import_everything)
+        _stage(screen, "imports", lambda: _import_everything(loaded))
         results = [_run(config, workspace, screen, beam) for config in loaded]
         screen.title("Telling MLflow")
         _stage(screen, "sending", lambda: _finish_mlflow(workspace))
@@ -94,11 +96,13 @@ def _run(config: Config, workspace: Path, screen: Screen, beam: Beam | None) -> 
     return result
 
 
-def _import_everything() -> None:
+def _import_everything(loaded: Sequence[Config]) -> None:
     hush()
     import pipeline.local_runner
-    import pipeline.modules.chicago_taxi
     import pipeline.pipeline  # noqa: F401 - imported for its half minute
+
+    for name in {config.example for config in loaded}:
+        importlib.import_module(EXAMPLES[name].module)
 
 
 def _finish_mlflow(workspace: Path) -> None:

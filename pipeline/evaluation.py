@@ -5,7 +5,7 @@ import tensorflow_model_analysis as tfma
 from pipeline.configs import Evaluation
 
 
-def eval_config(evaluation: Evaluation) -> tfma.EvalConfig:
+def eval_config(evaluation: Evaluation, *, label: str) -> tfma.EvalConfig:
     """What the Evaluator measures on the exported signature, and what it asks for."""
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": evaluation.min_accuracy})
@@ -26,7 +26,7 @@ def eval_config(evaluation: Evaluation) -> tfma.EvalConfig:
             tfma.ModelSpec(
                 model_type="tf_generic",
                 signature_name="serving_default",
-                label_key="big_tipper",
+                label_key=label,
                 prediction_key="probability",
             )
         ],

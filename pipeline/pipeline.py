@@ -6,6 +6,7 @@ takes it from its cache (`silent-nan` transforms differently, so Transform runs 
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
@@ -36,12 +37,13 @@ from gradgate.training import GuardSettings
 from pipeline import configs
 from pipeline.beam import Beam, InMemory
 from pipeline.configs import Config
-from pipeline.data import stage_schema, stage_table
+from pipeline.data import stage_schema
 from pipeline.evaluation import eval_config
-from pipeline.workspace import NAME, Workspace
+from pipeline.examples import EXAMPLES
+from pipeline.workspace import Workspace
 
-TRAINER, GATE, PUSHER = "Trainer", "GradientGate", "VerifyingPusher"
-MODULE = "pipeline.modules.chicago_taxi"
+EXAMPLE_GEN, TRAINER = "CsvExampleGen", "Trainer"
+GATE, PUSHER = "GradientGate", "VerifyingPusher"
 
 
 def create_pipeline(
@@ -69,9 +71,9 @@ def create_pipeline(
             of it was recorded; False one that only says so; None none.
         pipeline_root: Where TFX keeps artifacts; None is the workspace's folder. Another one may be
             out of reach here, and then nothing is laid into the workspace.
-        data_root: Directory of CSV files with the table's columns; None takes the table that TFX
-            ships.
-        schema_file: The data schema; None takes the one of this repository.
+        data_root: Directory of CSV files with the table's columns; None takes the example's
+            own.
+        schema_file: The data schema; None takes the example's.
         run_nonce: As `GradientGate` has it.
         push_destination: Directory or bucket that the model server watches; None is the
             configuration's folder in the workspace.
@@ -93,23 +95,29 @@ def create_pipeline(
         policy = config.policy_file.read_text(encoding="utf-8")
     if waivers is None and config.waivers_file is not None:
         waivers = config.waivers_file.read_text(encoding="utf-8")
-    code = _digest(_source_of(MODULE))
-    example_gen = CsvExampleGen(input_base=data_root or str(stage_table(workspace.root)))
+    example = EXAMPLES[config.example]
+    code = _digest(_source_of(example.module))
+    example_gen = CsvExampleGen(
+        input_base=data_root or str(example.stage(config, workspace.root)),
+        output_config=_splits(example.splits),
+    )
     examples = example_gen.outputs["examples"]
     statistics = StatisticsGen(examples=examples)
-    schema_gen = ImportSchemaGen(schema_file=schema_file or str(stage_schema(workspace.root)))
+    schema_gen = ImportSchemaGen(
+        schema_file=schema_file or str(stage_schema(workspace.root, example.schema))
+    )
     schema = schema_gen.outputs["schema"]
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema)
     transform = Transform(
         examples=examples,
         schema=schema,
-        preprocessing_fn=f"{MODULE}.preprocessing_fn",
+        preprocessing_fn=f"{example.module}.preprocessing_fn",
         # TFX's cache does not look into the code, so its digest goes along.
         custom_config={**_as_json(config.data), "code": code},
         disable_statistics=True,
     )
     trainer = Trainer(
-        run_fn=f"{MODULE}.run_fn",
+        run_fn=f"{example.module}.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
@@ -130,7 +138,7 @@ def create_pipeline(
         examples=examples,
         model=model,
         baseline_model=last_blessed.outputs["model"],
-        eval_config=eval_config(config.evaluation),
+        eval_config=eval_config(config.evaluation, label=example.label),
         schema=schema,
     )
     gate = GradientGate(
@@ -140,7 +148,7 @@ def create_pipeline(
         examples=examples,
         policy=policy,
         waivers=waivers,
-        baselines=str(workspace.baselines),
+        baselines=str(workspace.baselines(config)),
         run_nonce=run_nonce,
         engine=beam.gate_engine,
     ).with_id(GATE)
@@ -165,7 +173,7 @@ def create_pipeline(
             )
         )
     return Pipeline(
-        pipeline_name=NAME,
+        pipeline_name=config.example,
         pipeline_root=pipeline_root,
         components=[
             example_gen,
@@ -203,6 +211,15 @@ def _clips(clip: configs.Clip | None) -> tuple[Clip, ...]:
         return (ClipByValue(max_abs=clip.limit),)
     kind = ClipByGlobalNorm if clip.by == "global_norm" else ClipByNorm
     return (kind(max_norm=clip.limit),)
+
+
+def _splits(parts: Mapping[str, int] | None) -> example_gen_pb2.Output | None:
+    if parts is None:
+        return None
+    splits = example_gen_pb2.SplitConfig()
+    for name, buckets in parts.items():
+        splits.splits.add(name=name, hash_buckets=buckets)
+    return example_gen_pb2.Output(split_config=splits)
 
 
 def _as_json(part: Contract) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class RunResult:
             is none.
         record: Directory of the health record.
         model: Directory of the exported model.
+        examples: Directory of the raw examples, one folder for each split.
         seconds: Of the whole run, imports included.
     """
 
@@ -53,6 +54,7 @@ class RunResult:
     report_path: Path
     record: Path
     model: Path
+    examples: Path
     stages: tuple[Stage, ...]
     seconds: float
 
@@ -93,7 +95,7 @@ def run(
     hush()
     from gradgate.tfx.node import no_arguments
     from pipeline.local_runner import ListeningRunner
-    from pipeline.pipeline import GATE, PUSHER, TRAINER, create_pipeline
+    from pipeline.pipeline import EXAMPLE_GEN, GATE, PUSHER, TRAINER, create_pipeline
 
     place = Workspace(workspace.resolve())
     watch = _Stopwatch(listener or Silence())
@@ -109,7 +111,7 @@ def run(
             )
         )
     gate, pushed = runner.outputs(GATE), runner.outputs(PUSHER)["pushed_model"]
-    trainer = runner.outputs(TRAINER)
+    trainer, examples = runner.outputs(TRAINER), runner.outputs(EXAMPLE_GEN)["examples"]
     folder = Path(gate["verdict"].uri)
     verdict = Verdict.model_validate_json((folder / "verdict.json").read_bytes())
     version = pushed.custom_properties["pushed_version"].string_value
@@ -128,6 +130,7 @@ def run(
         report_path=folder / "report.html",
         record=Path(trainer["gradient_health"].uri),
         model=Path(trainer["model"].uri) / "Format-Serving",
+        examples=Path(examples.uri),
         stages=tuple(watch.stages),
         seconds=time.monotonic() - begin,
     )

@@ -6,8 +6,6 @@ from pathlib import Path
 from gradgate.contracts import Tracking
 from pipeline.configs import Config
 
-NAME = "chicago-taxi"
-
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
@@ -34,16 +32,15 @@ class Workspace:
         """How MLflow mirrors a run: in the background; who runs the pipeline waits at the end."""
         return Tracking(
             folder=str(self.mlflow),
-            experiment=NAME,
-            run_name=f"{NAME} {config.name}",
-            registered_model=NAME,
+            experiment=config.example,
+            run_name=f"{config.example} {config.name}",
+            registered_model=config.example,
             wait_seconds=0.0,
         )
 
-    @property
-    def baselines(self) -> Path:
+    def baselines(self, config: Config) -> Path:
         """The healthy verdicts of this pipeline, which the gate compares the next one with."""
-        return self.root / "baselines" / NAME
+        return self.root / "baselines" / config.example
 
     def serving(self, config: Config) -> Path:
         """What the model server watches."""

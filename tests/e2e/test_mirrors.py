@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.configs import load
-from pipeline.workspace import NAME, Workspace
+from pipeline.workspace import Workspace
 
+NAME = load("sound").example
 pytestmark = pytest.mark.e2e
 
 

@@ -232,7 +232,7 @@ def test_the_page_in_mlflow_says_so_after_a_red_run(red, workspace):
 
     from gradgate.telemetry.sinks.mlflow_outbox import Outbox
     from gradgate.telemetry.sinks.mlflow_place import embedded_uri
-    from pipeline.workspace import NAME, Workspace
+    from pipeline.workspace import Workspace
 
     _, (_, _, folder) = red
     place = Workspace(workspace)
@@ -241,7 +241,7 @@ def test_the_page_in_mlflow_says_so_after_a_red_run(red, workspace):
     verdict = json.loads((folder / "verdict.json").read_bytes())
     client = MlflowClient(embedded_uri(place.mlflow))
     (run,) = client.search_runs(
-        [client.get_experiment_by_name(NAME).experiment_id],
+        [client.get_experiment_by_name(load("sound").example).experiment_id],
         filter_string=f"tags.`gradgate.verdict_id` = '{verdict['verdict_id']}'",
     )
     assert run.data.tags["gradgate.training_uid"] == verdict["subject"]["training_uid"]

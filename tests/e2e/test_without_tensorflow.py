@@ -40,10 +40,12 @@ def test_there_is_no_tensorflow_tfx_or_mlflow_in_that_environment(base_python):
     ("config", "status"), [("sound", 0), ("silent_nan", 10), ("saturated", 10)]
 )
 def test_the_decision_and_its_evidence_are_the_same(check, request, workspace, config, status):
+    from pipeline.configs import load
     from pipeline.workspace import Workspace
 
     result, _ = request.getfixturevalue(config)
-    place = "--baselines", Workspace(workspace).baselines, "--as-of", result.verdict.as_of
+    baselines = Workspace(workspace).baselines(load(result.config))
+    place = "--baselines", baselines, "--as-of", result.verdict.as_of
     done = check(result.record, "--model", result.model, *place, "--format", "json")
     assert done.returncode == status, done.stderr
     verdict = json.loads(done.stdout)

@@ -1,12 +1,16 @@
 """A configuration says what it means, or says what is wrong with it."""
 
+import itertools
+
 import pytest
 
 from pipeline.configs import Clip, Config, ConfigError, available, load, parse
 
+REVIEWS = ("reviews-broken", "reviews-clip", "reviews-layer-norm", "reviews-sound")
 
-def test_three_configurations_are_ready():
-    assert available() == ("saturated", "silent-nan", "sound")
+
+def test_the_demonstration_and_the_case_study_are_ready():
+    assert available() == (*REVIEWS, "saturated", "silent-nan", "sound")
 
 
 @pytest.mark.parametrize("name", available())
@@ -35,6 +39,22 @@ def _differences(one, other):
     return {f for f in Config.model_fields if getattr(one, f) != getattr(other, f)}
 
 
+def test_each_step_of_the_case_study_changes_one_thing():
+    steps = [load(name) for name in REVIEWS]
+    changes = [_settings(after) - _settings(before) for before, after in itertools.pairwise(steps)]
+    assert changes == [
+        {("guard.clip", Clip(by="global_norm", limit=5.0))},
+        {("model.recurrent_dropout", 0.0), ("model.layer_norm", True)},
+        {("model.learning_rate", 0.003)},
+    ]
+
+
+def _settings(config):
+    parts = ("data", "model", "training", "guard", "evaluation")
+    named = {(f"{part}.{field}", value) for part in parts for field, value in getattr(config, part)}
+    return named | {("policy", config.policy)}
+
+
 def test_steps_are_epochs_times_steps_an_epoch():
     text = "name: x\ndescription: x\ntraining: {epochs: 3, steps_per_epoch: 7}"
     assert parse(text, source="x.yaml").training.steps == 21
@@ -49,8 +69,8 @@ HEAD = "name: x\ndescription: x\n"
         (
             HEAD + "modle: {}",
             (
-                "x.yaml: unknown field 'modle'; did you mean 'model'? Fields: name, description,"
-                " data, model, training, guard, evaluation, policy, waivers, push_to."
+                "x.yaml: unknown field 'modle'; did you mean 'model'? Fields: example, name,"
+                " description, data, model, training, guard, evaluation, policy, waivers, push_to."
             ),
         ),
         (
@@ -80,6 +100,21 @@ HEAD = "name: x\ndescription: x\n"
                 " folder inside it, got '../elsewhere'."
             ),
         ),
+        (
+            HEAD + "example: movies",
+            "x.yaml: there is no example 'movies'. Ready-made are chicago-taxi, movie-reviews.",
+        ),
+        (
+            HEAD + "example: movie-reviews\nmodel: {hidden_units: [3]}",
+            "x.yaml: unknown field 'hidden_units'. Fields of model: embedding, units,",
+        ),
+        (
+            HEAD + "example: movie-reviews\nmodel: {layer_norm: true, recurrent_dropout: 0.1}",
+            (
+                "x.yaml: model: Value error, layer_norm takes the place of recurrent_dropout; leave"
+                " one out"
+            ),
+        ),
         ("- name", "x.yaml: a configuration is a mapping of fields, got list."),
         (HEAD + "name: y", "x.yaml: while constructing a mapping"),
     ],
@@ -95,7 +130,8 @@ def test_a_name_that_is_none_is_refused_with_what_was_likely_meant():
         load("silent_nan")
     assert str(caught.value) == (
         "there is no configuration 'silent_nan'; did you mean 'silent-nan'? Ready-made are"
-        " saturated, silent-nan, sound; or give the path of a YAML file."
+        " reviews-broken, reviews-clip, reviews-layer-norm, reviews-sound, saturated, silent-nan,"
+        " sound; or give the path of a YAML file."
     )
 
 
