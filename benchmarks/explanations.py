@@ -77,6 +77,17 @@ def _titles(causes: Sequence[Cause]) -> str:
     return "; ".join(cause.title for cause in causes) or "nothing"
 
 
+def page(names: Sequence[str], shown: Sequence[str], failed: Sequence[str], seed: int) -> str:
+    """Returns the results as Markdown."""
+    summary = (
+        f"{len(names) - len(failed)} of {len(names)} faulty programs were blocked, explained by"
+        " their known cause first, changed by what that text says and nothing else, and then passed"
+        f" the default policy (seed {seed}). Not so: {', '.join(failed) or 'none'}."
+    )
+    head = ["# Explanations that a model can be mended by", "", summary, "", _MADE_BY, ""]
+    return "\n".join([*head, *shown])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
@@ -84,25 +95,18 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    shown, failed = [], []
+    done, shown, failed = [], [], []
     for name in options.only:
         sick, cured = (judged(name, state, options.seed) for state in ("sick", "cured"))
         lines, is_mended = report(name, sick, cured)
+        done.append(name)
         shown += lines
         failed += [] if is_mended else [name]
         print(f"{name}: {'mended by the text' if is_mended else 'NOT MENDED'}", flush=True)
-    mended = len(options.only) - len(failed)
-    summary = (
-        f"{mended} of {len(options.only)} faulty programs were blocked, explained by their known"
-        " cause first, changed by what that text says and nothing else, and then passed the default"
-        f" policy (seed {options.seed}). Not so: {', '.join(failed) or 'none'}."
-    )
-    head = ["# Explanations that a model can be mended by", "", summary, "", _MADE_BY, ""]
-    text = "\n".join([*head, *shown])
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
-    else:
-        print(text)
+        if options.out:  # as it goes: all of them take minutes
+            options.out.write_text(page(done, shown, failed, options.seed), encoding="utf-8")
+    if not options.out:
+        print(page(done, shown, failed, options.seed))
     return 1 if options.check and failed else 0
 
 

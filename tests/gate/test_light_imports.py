@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-HEAVY = ("tensorflow", "keras", "tfx", "mlflow", "pyarrow", "apache_beam")
+# The causes are many files, and read where a rule failed alone.
+CAUSES = "gradgate.diagnosis.causes"
+HEAVY = ("tensorflow", "keras", "tfx", "mlflow", "pyarrow", "apache_beam", CAUSES)
 PROGRAM = f"""
 import sys
 {{statement}}
@@ -36,6 +38,10 @@ def heavy_after(statement):
 )
 def test_importing_it_pulls_in_nothing_heavy(module):
     assert heavy_after(f"import {module}") == []
+
+
+def test_the_causes_are_light_too():
+    assert heavy_after("import gradgate.diagnosis.finding_causes") == [CAUSES]
 
 
 def test_this_test_can_fail():

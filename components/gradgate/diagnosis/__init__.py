@@ -1,6 +1,4 @@
-"""From symptom to cause to cure: why a training was found sick, and what to change."""
+"""From symptom to cause to cure, and what can be said of a model before it trains.
 
-from gradgate.diagnosis.finding_causes import Diagnosis as Diagnosis
-from gradgate.diagnosis.finding_causes import diagnose as diagnose
-from gradgate.diagnosis.finding_causes import prescription as prescription
-from gradgate.diagnosis.symptom import Symptom as Symptom
+Nothing is imported here: the judge starts without the causes, and reads them where a rule failed.
+"""

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from gradgate.contracts import Cause, Verdict
-from gradgate.diagnosis.causes import STAGES
-from gradgate.diagnosis.rank import STAGE
 
 _AT_MOST: Final = 3
 SURE: Final = {"sure": "almost certain", "likely": "likely", "possible": "possible"}
@@ -50,6 +48,10 @@ def _explained(causes: Iterable[Cause]) -> set[str]:
 
 
 def _is_look(cause: Cause) -> bool:
+    # Imported where there are causes alone: a report on a sound training starts without them.
+    from gradgate.diagnosis.causes import STAGES
+    from gradgate.diagnosis.rank import STAGE
+
     return STAGES[STAGE.get(cause.id, 0)] == "symptom"
 
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradgate.contracts import Cause, IntegrityCheck, Policy
-from gradgate.diagnosis import diagnose, prescription
-from gradgate.diagnosis.rank import ranked
 from gradgate.gate.asking import Answered
 from gradgate.gate.evidence import Evidence
 
@@ -28,6 +26,11 @@ def diagnosed(answers: Sequence[Answered], evidence: Evidence, *, optimizer: str
         optimizer: Its name; empty where it is alone.
     """
     findings = [answer.finding for answer in answers]
+    if all(finding.status in {"pass", "disabled"} for finding in findings):
+        return Diagnosed(list(answers), (), ())
+    # Imported where something failed alone: the causes are many files.
+    from gradgate.diagnosis.finding_causes import diagnose, prescription
+
     found = diagnose(findings, card=evidence.card, summary=evidence.summary)
     told = [_told(answer, prescription(answer.finding.id, found.causes)) for answer in answers]
     causes = found.causes
@@ -43,6 +46,10 @@ def of_all(causes: Sequence[tuple[Cause, ...]], answers: Sequence[Answered]) -> 
         causes: Of each.
         answers: Those that decide.
     """
+    if not any(causes):
+        return ()
+    from gradgate.diagnosis.rank import ranked
+
     blocking = {a.finding.id for a in answers if a.finding.level == "block"}
     return ranked((cause for of_one in causes for cause in of_one), blocking)
 

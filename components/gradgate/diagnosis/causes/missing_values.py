@@ -13,6 +13,12 @@ _FILL: Final = (
 )
 
 
+_HIDDEN: Final = (
+    " The loss stayed finite all the while, since a ReLU may turn NaN into 0: it is no sign of"
+    " health."
+)
+
+
 def _look(training: Training) -> Grounds | None:
     symptoms = training.seen("nonfinite")
     spoiled = [given for given in training.card.inputs if given.nonfinite]
@@ -20,6 +26,7 @@ def _look(training: Training) -> Grounds | None:
     in_first = [v for v in first if v.layer == training.first_layer]
     if not symptoms or not (spoiled or in_first) or training.was_exploding:
         return None
+    hidden = "" if training.summary.nonfinite_loss_steps else _HIDDEN
     rest = "Find the columns with missing values, and fill or drop them before training."
     if spoiled:
         rest = f"Fill or drop the missing values in {listed([s.name for s in spoiled])}."
@@ -51,7 +58,7 @@ def _look(training: Training) -> Grounds | None:
         layer=training.first_layer,
         change=(
             f"{rest} In a TFX pipeline this belongs into preprocessing_fn, so that serving does the"
-            " same. The loss can look healthy all the while, since a ReLU may turn NaN into 0."
+            f" same.{hidden}"
         ),
         snippet=_FILL,
         confidence=confidence,
