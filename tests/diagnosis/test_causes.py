@@ -74,6 +74,15 @@ def test_inputs_that_were_looked_at_tell_their_scale(make, size, confidence):
         assert cause.numbers[0].startswith("age goes from 0 to ")
 
 
+@pytest.mark.parametrize("kind", ["Embedding", "Normalization", "Rescaling"])
+def test_tokens_and_what_the_model_scales_itself_may_be_of_any_size(make, kind):
+    net = make.Net()
+    given = {"examples": 9, "mean": 1.0, "std": 1.0, "low": 0.0, "high": 5000.0, "source": "s"}
+    net.card["inputs"] = (make.InputCard(name="x", layer=0, **given),)
+    net.layers[1] = net.layers[1].model_copy(update={"kind": kind})
+    assert net.cause("input-scale", make.symptom("loss")) is None
+
+
 def test_the_first_layers_gradients_tell_the_scale_of_inputs_nobody_looked_at(make):
     # |dW| / |db| = 400 over 64 inputs: 400 / 8 = 50 each.
     net = make.Net().measured("net/hidden_0/kernel", norm=make.series(200.0))
@@ -173,6 +182,11 @@ def test_weights_that_begin_at_0_are_told_by_their_initialiser(make):
         '    kernel_initializer="he_normal", name="hidden_0")',
     )
     assert make.Net().cause("equal-weights", make.symptom("loss")) is None
+
+
+def test_an_output_that_begins_at_0_is_fine(make):
+    net = make.Net().variable("net/output/kernel", initializer="Zeros")
+    assert net.cause("equal-weights", make.symptom("loss")) is None
 
 
 @pytest.mark.parametrize(
@@ -313,6 +327,23 @@ def test_a_tight_clip_that_stopped_the_training_is_raised_and_the_rate_left(make
     cause = clipped(make).cause("clip-too-tight", *symptoms)
     assert len(cause.snippet) == 2
     assert "rule-of-loss" in cause.rules
+
+
+def test_the_limit_of_another_clip_is_not_told_in_global_norms(make):
+    net = clipped(make)
+    net.card["clips"] = ({"name": "clip_by_value", "max_value": 0.02},)
+    cause = net.cause("clip-too-tight", make.symptom("clip.saturation"))
+    assert (
+        "ClipByValue(max_value=0.02) acts on most steps: raise its limit until it" in cause.change
+    )
+    assert not any("ClipByGlobalNorm" in line for line in cause.snippet)
+
+
+def test_a_schedule_is_told_by_its_first_rate(make):
+    net = make.Net().measured("net/hidden_1/kernel", update_ratio=make.series(0.5))
+    net.card["optimizer_config"] = {"learning_rate": {"config": {"initial_learning_rate": 1.0}}}
+    cause = net.cause("learning-rate-too-high", make.symptom("loss"))
+    assert cause.snippet == ("initial_learning_rate=0.001  # was 1",)
 
 
 def test_a_tight_clip_under_adam_is_no_learning_rate(make):

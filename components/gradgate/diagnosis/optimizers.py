@@ -65,6 +65,9 @@ def set_rate(card: ModelCard, rate: float) -> str:
     name = card.optimizer or "Adam"
     former = learning_rate(card)
     was = "" if former is None else f"  # was {plain(former)}"
+    if has_schedule(card):
+        was = was or "  # in the schedule"
+        return f"initial_learning_rate={plain(rate)}{was}"
     others = "".join(
         f", {key}={plain(card.optimizer_config[key])}"
         for key in ("momentum", "beta_2")

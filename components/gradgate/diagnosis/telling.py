@@ -85,8 +85,10 @@ def rows(cause: Cause) -> list[tuple[str, str]]:
 
 
 def small_print(cause: Cause) -> list[tuple[str, str]]:
-    """How sure it is, what it explains, where the judgement comes from."""
+    """In which layer, how sure it is, what it explains, where the judgement comes from."""
+    layer = [("layer", cause.layer)] if cause.layer else []
     return [
+        *layer,
         ("how sure", certainty(cause)),
         ("explains", ", ".join(cause.rules)),
         ("source", cause.source),

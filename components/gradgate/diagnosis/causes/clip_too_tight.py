@@ -18,16 +18,17 @@ def _look(training: Training) -> Grounds | None:
     rate, scale = optimizers.learning_rate(card), series.mean(summary.clip_scale)
     share = summary.clipped_steps / summary.steps if summary.steps else None
     limit = snippets.usual_norm(training)
-    is_by_norm = len(card.clips) == 1 and "max_norm" in card.clips[0]
+    is_by_norm = [clip.get("name") for clip in card.clips] == ["clip_by_global_norm"]
+    limit = limit if is_by_norm else None
     aim = (
         f"raise its limit to {limit:g}, the norm that 9 of 10 steps stay below"
         if limit
-        else ("raise its limit to the norm that 9 of 10 steps stay below")
+        else "raise its limit until it acts on one step in ten"
     )
     keeps = optimizers.follows_length(card) and training.is_learning and rate and scale
     effective = rate * scale if rate and scale else None
     change = f"{_named(card.clips)} acts on most steps: {aim}. Do not tighten it."
-    lines = [snippets.clip_by(limit, _limit(card.clips))] if limit and is_by_norm else []
+    lines = [snippets.clip_by(limit, _limit(card.clips))] if limit else []
     if keeps and effective:
         change += (
             f" The training went well with the small steps that the clip left, so keep them openly:"

@@ -12,6 +12,7 @@ from gradgate.diagnosis.words import number
 
 _LARGE: Final = 10.0  # AUTOTRAINER's limit of an abnormal activation; inputs of size 1 are usual
 _VERY_LARGE: Final = 100.0
+_TAKES_ANY: Final = ("Embedding", "Normalization", "Rescaling", "StringLookup", "CategoryEncoding")
 _KINDS: Final = (
     *("stuck", "large", "nonfinite", "saturated", "dead", "zero", "swings", "spike", "small"),
     *("far", "grown", "dominant", "drifting"),
@@ -57,14 +58,14 @@ def _look(training: Training) -> Grounds | None:
 
 
 def _measured(training: Training) -> Iterator[InputCard]:
+    """The inputs that are numbers as they are: neither looked up in a table nor scaled inside."""
     cards = training.card.layers
+    has_table = any(card.kind in _TAKES_ANY for card in cards)
     for given in training.card.inputs:
-        followers = [
-            card for card in cards if given.layer is not None and given.layer in card.inputs
-        ]
-        if any(card.kind in {"Embedding", "Normalization", "Rescaling"} for card in followers):
-            continue
-        if given.examples and math.isfinite(given.low) and math.isfinite(given.high):
+        place = given.layer
+        fed = [card for card in cards if place is not None and place in card.inputs]
+        is_taken = any(card.kind in _TAKES_ANY for card in fed) or (has_table and not fed)
+        if not is_taken and math.isfinite(given.low) and math.isfinite(given.high):
             yield given
 
 

@@ -14,7 +14,6 @@ def _look(training: Training) -> Grounds | None:
     norms = [card for card in training.card.layers if card.kind == "BatchNormalization"]
     kinds = training.seen(
         *("stuck", "small", "zero", "dead", "swings", "spike", "overfit", "drifting", "served"),
-        *("nonfinite", "large", "near"),
     )
     if batch is None or not norms:
         return None
