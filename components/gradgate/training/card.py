@@ -98,7 +98,7 @@ def describe(
         device_bytes=device_bytes,
         devices=tuple(device.name for device in tf.config.list_logical_devices()),
         versions=_versions(),
-        seed=last_seed(),
+        seed=last_seed() if settings.seed is None else settings.seed,
         nondeterminism=tuple(nondeterminism),
         environment={name: os.environ[name] for name in _KERNELS if name in os.environ},
         layers=layers,
