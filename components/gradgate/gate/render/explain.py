@@ -135,7 +135,18 @@ def _again(verdict: Verdict, places: Mapping[str, str]) -> str:
     lines += [
         f"  {name.lower():<14} {text}" for name, text in view.inputs(verdict) if name in names
     ]
+    if any(_is_about_nan(finding) for finding in verdict.findings):
+        record = places.get("RECORD", "RECORD")
+        lines += [
+            "",
+            "which operation gave the first NaN or infinity",
+            f"  gradgate replay-step {record} --program MODULE:FUNCTION",
+        ]
     return "\n".join(lines)
+
+
+def _is_about_nan(finding: Finding) -> bool:
+    return finding.level != "ok" and "nonfinite" in finding.signal
 
 
 def _wrapped(text: str, indent: int = 0) -> str:
