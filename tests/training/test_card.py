@@ -56,12 +56,13 @@ def test_what_was_trained_and_how_it_was_guarded(mlp):
     rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
     model = mlp(keras.optimizers.SGD(rate), loss="bce")
     card = _card(
-        model, clip=ClipByGlobalNorm(max_norm=2.0), on_nonfinite="skip", statistics_every=5, seed=9
+        model, clip=ClipByGlobalNorm(max_norm=2.0), on_nonfinite="skip", statistics_every=5
     )
     assert (card.model_name, card.optimizer, card.loss) == ("mlp", "SGD", "binary_crossentropy")
     assert card.optimizer_config["learning_rate"]["config"]["decay_steps"] == 10
     assert card.clips == ({"name": "clip_by_global_norm", "max_norm": 2.0},)
-    assert (card.on_nonfinite, card.statistics_every, card.seed) == ("skip", 5, 9)
+    assert (card.on_nonfinite, card.statistics_every) == ("skip", 5)
+    assert card.seed == 7  # what was set last, by the fixture of all tests here
     assert card.precision == "float32"
     assert card.versions["keras"] == keras.__version__
     assert card.versions["tensorflow"] == tf.__version__

@@ -37,7 +37,7 @@ def test_one_clip_may_stand_alone():
             {"clips": []},
             (
                 "GuardSettings: Unknown field: 'clips'. Did you mean 'clip'?"
-                " Known: clip, on_nonfinite, statistics_every, ring_steps, seed."
+                " Known: clip, on_nonfinite, statistics_every, ring_steps, seed, lint_ignore."
             ),
         ),
         (

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from gradgate.contracts.architecture import InputCard, LayerCard, LossCard
 from gradgate.contracts.base import Recorded
+from gradgate.contracts.lint import LintReport
 
 
 class VariableCard(Recorded):
@@ -81,6 +82,7 @@ class ModelCard(Recorded):
         losses: Of the outputs, as the model was compiled.
         batch_size: Examples in a batch, of all replicas; None when it is not known.
         inputs: What the inputs looked like; empty when none were looked at.
+        lint: What could be said of the model before it trained; None in records of before.
     """
 
     model_name: str
@@ -110,3 +112,4 @@ class ModelCard(Recorded):
     losses: tuple[LossCard, ...] = ()
     batch_size: int | None = Field(default=None, ge=1)
     inputs: tuple[InputCard, ...] = ()
+    lint: LintReport | None = None

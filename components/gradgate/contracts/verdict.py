@@ -8,6 +8,7 @@ from gradgate.contracts.base import Number, Recorded
 from gradgate.contracts.canonical import canonical_json, sha256
 from gradgate.contracts.cause import Cause
 from gradgate.contracts.health import FileDigest, Resume
+from gradgate.contracts.lint import LintFinding
 from gradgate.contracts.references import Reference
 
 SCHEMA = "gradgate.verdict/v1"
@@ -32,6 +33,7 @@ _LATER: Final[dict[str, Any]] = {
     "compare": None,
     "baseline": None,
     "compared": None,
+    "design": [],
     "causes": [],
 }
 
@@ -246,6 +248,8 @@ class Verdict(Recorded):
         shadow_findings: Of the rules that are in shadow, apart: they never decide.
         causes: What most likely made the rules fail, the one to begin with first. They explain,
             and decide nothing.
+        design: Errors and warnings of the lint of the model, as the training noted them. They
+            decide nothing.
         references: What the rules on baselines measured. If the model is healthy, later trainings
             are compared with it.
     """
@@ -267,6 +271,7 @@ class Verdict(Recorded):
     findings: tuple[Finding, ...] = ()
     shadow_findings: tuple[Finding, ...] = ()
     causes: tuple[Cause, ...] = ()
+    design: tuple[LintFinding, ...] = ()
     integrity: tuple[IntegrityCheck, ...] = ()
     waivers: tuple[WaiverSeen, ...] = ()
     others: tuple[OtherBlessing, ...] = ()

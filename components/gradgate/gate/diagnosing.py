@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gradgate.contracts import Cause, IntegrityCheck, Policy
+from gradgate.contracts import Cause, IntegrityCheck, LintFinding, ModelCard, Policy
 from gradgate.gate.asking import Answered
 from gradgate.gate.evidence import Evidence
 
@@ -70,3 +70,9 @@ def _told(answer: Answered, text: str) -> Answered:
         return answer
     finding = answer.finding.model_copy(update={"prescription": text})
     return dataclasses.replace(answer, finding=finding)
+
+
+def design_of(card: ModelCard) -> tuple[LintFinding, ...]:
+    """Returns what the lint warned of before the training, as the record has it."""
+    found = card.lint.findings if card.lint else ()
+    return tuple(finding for finding in found if finding.severity != "info")

@@ -24,7 +24,7 @@ from gradgate.gate.asking import NOTHING_WAIVED, Answered, Asking, unjudged
 from gradgate.gate.baseline.baselines import Baselines, check_baselines
 from gradgate.gate.baseline.comparing import Comparing, OfOne
 from gradgate.gate.baseline.measuring import reference_of
-from gradgate.gate.diagnosing import check_diagnosis, diagnosed, of_all
+from gradgate.gate.diagnosing import check_diagnosis, design_of, diagnosed, of_all
 from gradgate.gate.engines import Engine, Watcher, in_process, show_all
 from gradgate.gate.evidence import Evidence, RecordProblem
 from gradgate.gate.improving import Improving
@@ -122,6 +122,7 @@ def judge(
         is_evidence_waived=bool(let_by),
         references=tuple(one.reference for one in judged if one.reference),
         causes=of_all([one.causes for one in judged], worst),
+        design=design_of(evidence.card),
         bootstrap=any(
             answer.is_bootstrap and not policy.is_shadow(rule)
             for one in judged

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import gradgate
-from gradgate.contracts import Cause, Finding, IntegrityCheck, Manifest, Policy, Verdict
+from gradgate.contracts import (
+    Cause,
+    Finding,
+    IntegrityCheck,
+    LintFinding,
+    Manifest,
+    Policy,
+    Verdict,
+)
 from gradgate.contracts.references import Reference
 from gradgate.contracts.verdict import (
     CoverageSeen,
@@ -38,6 +46,7 @@ def decide(
     coverage: Sequence[CoverageSeen] = (),
     references: tuple[Reference, ...] = (),
     causes: tuple[Cause, ...] = (),
+    design: tuple[LintFinding, ...] = (),
     is_evidence_waived: bool = False,
     bootstrap: bool = False,
     may_bless: bool = True,
@@ -78,6 +87,7 @@ def decide(
         findings=tuple(answer.finding for answer in ordered),
         shadow_findings=tuple(a.finding for a in all_ordered if a.finding.id in in_shadow),
         causes=causes,
+        design=design,
         integrity=integrity,
         waivers=waivers,
         others=others,

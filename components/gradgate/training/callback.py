@@ -9,7 +9,7 @@ take Keras's asynchronous dispatch away from everybody.
 import functools
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -133,7 +133,7 @@ def fit_with(
     callback: keras.callbacks.Callback,
     fit: Callable[..., Any],
     *,
-    before: Callable[[], None],
+    before: Callable[[Mapping[str, Any]], None],
     after: Callable[[BaseException | None], None],
 ) -> Callable[..., Any]:
     """Returns a `fit` that brings a callback along, whatever callbacks it is given.
@@ -141,14 +141,14 @@ def fit_with(
     Args:
         callback: To bring along, before the others.
         fit: Of the model.
-        before: Called first; may raise.
+        before: Called first, with the arguments by name; may raise.
         after: Called last, with what `fit` raised, or None.
     """
     signature = inspect.signature(fit)
 
     @functools.wraps(fit)
     def fit_with_callback(*args: Any, **kwargs: Any) -> Any:
-        before()
+        before(signature.bind_partial(*args, **kwargs).arguments)
         try:
             history = call(*args, **kwargs)
         except BaseException as error:

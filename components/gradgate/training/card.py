@@ -50,6 +50,7 @@ def describe(
     depths: Mapping[str, int] | None = None,
     batch_size: int | None = None,
     inputs: Sequence[InputCard] = (),
+    like: ModelCard | None = None,
 ) -> ModelCard:
     """Returns the card of one optimizer's training.
 
@@ -68,6 +69,7 @@ def describe(
         depths: Place of each layer in the forward pass, by its name; None when not seen.
         batch_size: Examples in a batch, of all replicas; None when not known.
         inputs: What the inputs looked like, in a few examples.
+        like: An earlier card of the same training, whose layers are told already.
     """
     owners = _owners(model)
     inner = names.inner_optimizer(optimizer)
@@ -77,7 +79,10 @@ def describe(
     ]
     if depths:
         cards = [card.model_copy(update={"depth": depths.get(card.layer)}) for card in cards]
-    layers, outputs = layers_and_outputs(model)
+    if like is not None and like.layers and all(layer.is_built for layer in like.layers):
+        layers, outputs = like.layers, like.outputs
+    else:
+        layers, outputs = layers_and_outputs(model)
     return ModelCard(
         model_name=model.name,
         variables=tuple(cards),

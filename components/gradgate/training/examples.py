@@ -16,8 +16,8 @@ def describe_examples(
     """Returns a card for each input; for each of its columns where it is a table of numbers.
 
     Args:
-        examples: Arrays [examples, ...] as the model takes them: one, a tuple of several in the
-            order of the model, or by name. Text and what else is no numbers is left out.
+        examples: Arrays [examples, ...] as the model takes them: one, a tuple or list of several
+            in the order of the model, or by name. Text and what else is no numbers is left out.
         layers: Of the model's card.
         source: What was looked at, in words.
     """
@@ -25,7 +25,8 @@ def describe_examples(
     if isinstance(examples, Mapping):
         named = [(str(name), array) for name, array in examples.items()]
     else:
-        arrays = examples if isinstance(examples, tuple) else (examples,)
+        is_several = isinstance(examples, (tuple, list)) and hasattr(examples[0], "shape")
+        arrays = examples if is_several else (examples,)
         named = [
             (layers[entries[at]].name if at < len(entries) else f"number {at}", array)
             for at, array in enumerate(arrays)

@@ -12,8 +12,10 @@ import tensorflow as tf
 from gradgate.contracts import BoundModel, Manifest, ModelCard, mark_and_bind
 from gradgate.training import hooks
 from gradgate.training.activations import Looks
+from gradgate.training.batch_size import batch_size_of
 from gradgate.training.callback import DrainCallback, fit_with, train_on_batch_with
 from gradgate.training.context import Status, TrainingContext
+from gradgate.training.design_check import say
 from gradgate.training.hooks import names
 from gradgate.training.hooks.shadow import shadow, unshadow
 from gradgate.training.labels import LabelStatistics
@@ -95,6 +97,10 @@ class Guard:
                 )
             )
         self._attach()
+        writer = self.trails[0].writer
+        card = None if writer is None or writer.is_resumed else self.card()
+        if card is not None:
+            say(card)
 
     @property
     def steps(self) -> int:
@@ -327,8 +333,10 @@ class Guard:
         is_same = any(self._model.optimizer is trail.optimizer for trail in self.trails)
         return not is_same or any(now is not before for now, before in pairs)
 
-    def _begin_fit(self) -> None:
+    def _begin_fit(self, given: Mapping[str, Any]) -> None:
         check_fit(self._strategy)
+        if self._watches_own:
+            self.trails[0].batch_size = batch_size_of(given) or self.trails[0].batch_size
         if self._is_compiled_again():
             raise ValueError(f"gradgate: {self._compiled_again()}")
         check_before_fit(self._model, [trail.optimizer for trail in self.trails], self._strategy)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import keras
@@ -40,6 +40,7 @@ def instrument(
     on_nonfinite: OnNonfinite = UNSET,
     statistics_every: int = UNSET,
     seed: int | None = UNSET,
+    lint_ignore: Sequence[str] = UNSET,
     planned_steps: int | None = None,
     constant_loss: float | None = None,
     resume: bool = False,
@@ -62,6 +63,7 @@ def instrument(
         on_nonfinite: What to do with a step whose loss or gradient is not finite.
         statistics_every: Steps between two rows of full statistics.
         seed: Set at once; weights that were drawn before are not drawn again, see `reproducible`.
+        lint_ignore: What the lint of the model lets go by, see `GuardSettings`.
         planned_steps: Optimizer steps that the training is to take; `fit` says so itself.
         constant_loss: Loss of the best constant prediction, where it cannot be known from the
             loss function and the labels.
@@ -100,6 +102,7 @@ def instrument(
             "on_nonfinite": on_nonfinite,
             "statistics_every": statistics_every,
             "seed": seed,
+            "lint_ignore": lint_ignore,
         }.items()
         if value is not UNSET
     }

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
+from gradgate.diagnosis.lint.exceptions import from_pattern
 from gradgate.gradients import CLIPS, Clip, clip_from_config, clip_to_config
 from gradgate.gradients.config import unknown
 
@@ -26,6 +27,8 @@ class GuardSettings:
             non-finite entries); a non-finite step is sampled besides. 0 is never.
         ring_steps: Steps that the device holds before the host must have read them.
         seed: Given to `reproducible`; None leaves all generators as they are.
+        lint_ignore: What the lint of the model lets go by: `RULE` or `RULE:LAYERS`, such as
+            `relu-with-glorot:encoder/*`.
     """
 
     clip: tuple[Clip, ...] = ()
@@ -33,6 +36,7 @@ class GuardSettings:
     statistics_every: int = 50
     ring_steps: int = 512
     seed: int | None = None
+    lint_ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         clips = () if self.clip is None else self.clip
@@ -53,6 +57,12 @@ class GuardSettings:
         _check_steps("ring_steps", self.ring_steps, least=2, most=1 << 20)
         if self.seed is not None:
             _check_steps("seed", self.seed, least=0, most=2**32 - 1)
+        object.__setattr__(self, "lint_ignore", tuple(self.lint_ignore or ()))
+        for pattern in self.lint_ignore:
+            try:
+                from_pattern(pattern)
+            except ValueError as error:
+                raise ValueError(f"GuardSettings: lint_ignore: {error}") from None
 
     def to_config(self) -> dict[str, Any]:
         """Returns the settings as JSON can hold them."""

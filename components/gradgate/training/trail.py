@@ -15,6 +15,7 @@ from gradgate.training import hooks
 from gradgate.training.activations import Looks
 from gradgate.training.batches import Decoder, why_not_applied
 from gradgate.training.card import describe, nonfinite_weights, weight_digests, with_former
+from gradgate.training.design_check import checked
 from gradgate.training.hooks import names
 from gradgate.training.labels import LabelStatistics
 from gradgate.training.meter import Meter
@@ -80,6 +81,7 @@ class Trail:
         self._started = time.monotonic()
         self._iterations = names.steps_taken(optimizer)
         self._decoder: Decoder | None = None
+        self.batch_size: int | None = None
         self._card: tuple[Any, ModelCard] | None = None
         self._former_card = None if writer is None else writer.card  # of a killed training
         self.probe = Probe(
@@ -165,6 +167,7 @@ class Trail:
             "data_loss_gradient": self.probe.takes_penalty_out,
             "device_bytes": 0 if self.probe.meter is None else self.probe.meter.device_bytes,
             **({} if self.looks is None else self.looks.for_card()),
+            **({} if self.batch_size is None else {"batch_size": self.batch_size}),
         }
         if self._card is None or self._card[0] != known:
             card = describe(
@@ -174,9 +177,11 @@ class Trail:
                 settings=self._settings,
                 strategy=self._strategy,
                 nondeterminism=self._nondeterminism,
+                like=None if self._card is None else self._card[1],
                 **known,
             )
-            self._card = (known, with_former(card, self._former_card))
+            card = with_former(card, self._former_card)
+            self._card = (known, checked(card, self._settings.lint_ignore))
         return self._card[1]
 
     def release(self) -> None:

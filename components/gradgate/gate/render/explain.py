@@ -49,6 +49,9 @@ def explain(
     if rule is None and shown.shadow_findings:
         sections.append(_wrapped(f"{view.shadow_tally(shown)}."))
         sections += [_finding(shown, f) for f in shown.shadow_findings if f.level != "ok"]
+    if rule is None and shown.design:
+        listed = [_wrapped(f"  {name}: {text}", indent=4) for name, text in view.design(shown)]
+        sections.append("\n".join(["of the model, before it trained (gradgate lint)", *listed]))
     if shown.waivers:
         listed = [_wrapped(f"  {name}  {text}", indent=4) for name, text in view.waivers(shown)]
         sections.append("\n".join(["waivers", *listed]))

@@ -43,6 +43,10 @@ def render_markdown(verdict: Verdict) -> str:
         lines += ["## What else to change", ""]
         lines += [f"- **{_text(f.id)}** {_text(f.prescription)}" for f in others]
         lines.append("")
+    if shown.design:
+        lines += ["## Of the model, before it trained", ""]
+        lines += [f"- **{_text(name)}** {_text(text)}" for name, text in view.design(shown)]
+        lines.append("")
     lines += ["## Evidence", ""]
     lines += [f"- {name}: {_text(value)}" for name, value in view.coverage(shown)]
     lines += [

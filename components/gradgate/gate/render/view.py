@@ -306,3 +306,11 @@ def reproduce(verdict: Verdict, places: Mapping[str, str] | None = None) -> str:
     baselines = f" --baselines {at('BASELINES')}" if verdict.inputs.baselines else ""
     given = f"{model} --policy {at('POLICY')}{waivers}{baselines} --as-of {verdict.as_of}"
     return f"gradgate check {at('RECORD')} {given}"
+
+
+def design(verdict: Verdict) -> list[tuple[str, str]]:
+    """What the lint warned of before the training: `warning relu-with-glorot`, and in words."""
+    return [
+        (f"{found.severity} {found.rule}", f"{found.message}. To do: {found.advice}.")
+        for found in verdict.design
+    ]

@@ -1,6 +1,6 @@
 """What a run's page says: the tags, and the description with the verdict on top."""
 
-from gradgate.contracts import Cause, Finding, Verdict
+from gradgate.contracts import Cause, Finding, LintFinding, Verdict
 from gradgate.contracts.verdict import Offence
 from gradgate.diagnosis import telling
 
@@ -63,6 +63,9 @@ def note(verdict: Verdict) -> str:
         lines += _cause(place, cause)
     if others := telling.also_possible(verdict):
         lines += ["", f"Also possible: {'; '.join(_escape(telling.title(c)) for c in others)}."]
+    if verdict.design:
+        lines += ["", "### Of the model, before it trained (`gradgate lint`)", ""]
+        lines += [_design(found) for found in verdict.design]
     lines += ["", "| rule | status | observed | expected |", "|---|---|---|---|"]
     lines += [_row(finding) for finding in verdict.findings[:_ROWS]]
     if len(verdict.findings) > _ROWS:
@@ -79,6 +82,11 @@ def _cause(place: int, cause: Cause) -> list[str]:
     if cause.snippet:
         lines += ["", *(f"    {line}" for line in cause.snippet)]
     return [*lines, "", f"{telling.certainty(cause)}. Source: {_escape(cause.source)}"]
+
+
+def _design(found: LintFinding) -> str:
+    text = f"{found.message}. To do: {found.advice}."
+    return f"- **{found.severity} {found.rule}** {_escape(text)}"
 
 
 def _headline_word(verdict: Verdict) -> str:
