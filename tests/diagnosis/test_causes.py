@@ -65,7 +65,7 @@ def test_inputs_that_were_looked_at_tell_their_scale(make, size, confidence):
     net = make.Net()
     net.card["inputs"] = (
         make.InputCard(
-            name="age", examples=32, mean=1.0, std=1.0, low=0.0, high=float(size), source="s"
+            name="age", examples=32, mean=1.0, std=float(size), low=0.0, high=99.0, source="s"
         ),
     )
     cause = net.cause("input-scale", make.symptom("loss"))
@@ -74,10 +74,17 @@ def test_inputs_that_were_looked_at_tell_their_scale(make, size, confidence):
         assert cause.numbers[0].startswith("age goes from 0 to ")
 
 
+def test_one_outlier_among_standardised_inputs_is_no_scale(make):
+    net = make.Net()
+    given = {"examples": 16, "mean": 0.8, "std": 3.2, "low": -1.0, "high": 12.0, "source": "s"}
+    net.card["inputs"] = (make.InputCard(name="x", **given),)
+    assert net.cause("input-scale", make.symptom("loss")) is None
+
+
 @pytest.mark.parametrize("kind", ["Embedding", "Normalization", "Rescaling"])
 def test_tokens_and_what_the_model_scales_itself_may_be_of_any_size(make, kind):
     net = make.Net()
-    given = {"examples": 9, "mean": 1.0, "std": 1.0, "low": 0.0, "high": 5000.0, "source": "s"}
+    given = {"examples": 9, "mean": 900.0, "std": 1.0, "low": 0.0, "high": 5000.0, "source": "s"}
     net.card["inputs"] = (make.InputCard(name="x", layer=0, **given),)
     net.layers[1] = net.layers[1].model_copy(update={"kind": kind})
     assert net.cause("input-scale", make.symptom("loss")) is None

@@ -10,7 +10,7 @@ from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number
 
-_LARGE: Final = 10.0  # AUTOTRAINER's limit of an abnormal activation; inputs of size 1 are usual
+_LARGE: Final = 10.0  # AUTOTRAINER's limit of what a layer gives to the next; 1 is usual
 _VERY_LARGE: Final = 100.0
 _TAKES_ANY: Final = ("Embedding", "Normalization", "Rescaling", "StringLookup", "CategoryEncoding")
 _KINDS: Final = (
@@ -20,12 +20,11 @@ _KINDS: Final = (
 
 
 def _look(training: Training) -> Grounds | None:
-    told = [max(abs(i.low), abs(i.high)) for i in _measured(training)]
-    size = max(told, default=None) or _by_gradients(training)
+    widest = max(_measured(training), key=_size, default=None)
+    size = _by_gradients(training) if widest is None else _size(widest)
     if size is None or size < _LARGE:
         return None
     first = training.first_layer
-    widest = max(_measured(training), key=lambda i: max(abs(i.low), abs(i.high)), default=None)
     is_sure = widest is not None and size > _VERY_LARGE
     return Grounds(
         numbers=known(
@@ -67,6 +66,11 @@ def _measured(training: Training) -> Iterator[InputCard]:
         is_taken = any(card.kind in _TAKES_ANY for card in fed) or (has_table and not fed)
         if not is_taken and math.isfinite(given.low) and math.isfinite(given.high):
             yield given
+
+
+def _size(given: InputCard) -> float:
+    """The root of its mean square: of a few examples, so that one outlier alone is no scale."""
+    return math.hypot(given.mean, given.std)
 
 
 def _by_gradients(training: Training) -> float | None:

@@ -12,19 +12,8 @@ _FAR: Final = 0.1  # of the weights' norm a step: torchmortem and DeepDiagnosis;
 _ABOVE: Final = 10.0  # times Keras's default, UMLAUT's limit for Adam
 _ROSE: Final = 3.0
 _KINDS: Final = (
-    *(
-        "stuck",
-        "large",
-        "nonfinite",
-        "spike",
-        "swings",
-        "far",
-        "grown",
-        "dead",
-        "zero",
-        "saturated",
-    ),
-    *("drifting", "overflow", "disagreeing", "small"),
+    *("stuck", "large", "small", "zero", "dead", "saturated", "drifting", "disagreeing"),
+    *("nonfinite", "spike", "swings", "far", "grown", "overflow"),
 )
 _PLAIN: Final = ("nonfinite", "large", "spike", "swings", "far", "grown", "overflow")
 
