@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gradgate.tfx.trainer.component import Trainer as Trainer
     from gradgate.training import Guard as Guard
     from gradgate.training import GuardSettings as GuardSettings
+    from gradgate.training import WatchLimits as WatchLimits
     from gradgate.training import instrument as instrument
     from gradgate.training import reproducible as reproducible
 
@@ -52,6 +53,7 @@ _HOME = {
     "Trainer": "gradgate.tfx.trainer.component",
     "TrainingHealthVerdict": "gradgate.tfx.artifacts",
     "VerifyingPusher": "gradgate.tfx.pusher.component",
+    "WatchLimits": "gradgate.training",
     "ZClip": "gradgate.gradients",
     "instrument": "gradgate.training",
     "reproducible": "gradgate.training",
@@ -76,6 +78,7 @@ __all__ = [
     "Trainer",
     "TrainingHealthVerdict",
     "VerifyingPusher",
+    "WatchLimits",
     "ZClip",
     "__version__",
     "instrument",

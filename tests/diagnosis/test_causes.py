@@ -2,6 +2,8 @@
 
 import pytest
 
+from gradgate.contracts.summary import ReplicaSummary
+
 
 # --- What goes in ----------------------------------------------------------------------------
 def nan_in(net, *paths, step=0):
@@ -58,6 +60,43 @@ def test_a_training_that_blew_up_before_had_no_nan_in_its_inputs(make):
     net = nan_in(make.Net(), *ALL_OF_IT, step=50)
     net.summary["global_norm"] = make.series(1.0, greatest=1e9)
     assert net.cause("missing-values", make.symptom("gradient.nonfinite", step=50)) is None
+
+
+def of_workers(net, *first_steps):
+    """Gives it several workers, and the step at which each first had something not finite."""
+    net.summary["replicas"] = tuple(
+        ReplicaSummary(name=f"worker {place}", first_nonfinite_step=step)
+        for place, step in enumerate(first_steps)
+    )
+    return net
+
+
+@pytest.mark.parametrize(
+    ("first_steps", "names"),
+    [
+        ((None, 40), "worker 1"),
+        ((41, 40), "worker 1"),  # through the weights it reaches all of them
+        ((40, None, 40), "worker 0 and worker 2"),
+    ],
+)
+def test_a_nan_of_some_workers_has_their_names(make, first_steps, names):
+    net = of_workers(make.Net(), *first_steps)
+    cause = net.cause("sick-worker", make.symptom("gradient.nonfinite_applied", step=40))
+    assert cause.confidence == "sure"
+    assert cause.numbers == (f"step 40 had the first NaN or infinity, in {names} alone",)
+    assert cause.change.startswith(f"Look at what only {names} has: ")
+
+
+@pytest.mark.parametrize("first_steps", [(40, 40), (None, None), ()])
+def test_a_nan_of_all_workers_at_once_is_no_workers_fault(make, first_steps):
+    net = of_workers(make.Net(), *first_steps)
+    assert net.cause("sick-worker", make.symptom("gradient.nonfinite", step=40)) is None
+
+
+def test_a_worker_with_another_loss_is_named(make):
+    symptom = make.symptom("replica.loss_ratio", variable="worker 1")
+    cause = make.Net().cause("sick-worker", symptom)
+    assert cause.change.startswith("Compare the data of worker 1 with those of the others")
 
 
 @pytest.mark.parametrize(("size", "confidence"), [(5, None), (50, "likely"), (5000, "sure")])

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from gradgate.contracts import ModelCard, Summary
+from gradgate.contracts.summary import ReplicaSummary
 from gradgate.diagnosis.causes import ALL, STAGES
 from gradgate.diagnosis.finding_causes import prescription
 from gradgate.diagnosis.rank import ranked
@@ -63,7 +64,15 @@ def faulty(make):
             ),
         ),
     }
-    net.summary |= {"clipped_steps": 100, "loss": make.series(2.0, least=-3.0)}
+    replicas = (
+        ReplicaSummary(name="worker 0"),
+        ReplicaSummary(name="worker 1", nonfinite_steps=1, first_nonfinite_step=3),
+    )
+    net.summary |= {
+        "clipped_steps": 100,
+        "loss": make.series(2.0, least=-3.0),
+        "replicas": replicas,
+    }
     symptoms = [
         make.symptom(s, low=low, variable=place(s), step=3) for s in KINDS for low in (0, 1)
     ]

@@ -28,6 +28,11 @@ NAMES = {
         "verdict": "sha256:95a54c8a549599508111230b9579504bf046f20c0352eb6131c561d581cc1891",
         "record": "sha256:1c7f82975bcd18060427ffbc9bb69839238ffd1f2ecc205f5de85a33d468ae43",
     },
+    "1.2": {
+        "policy": "sha256:48e4d4c6ee32d6be13a6f9d79b4e4d08c0b27dce372f1ce43cecdd699ba00173",
+        "verdict": "sha256:e10d14268d41d28ebd500fdad889bd160c6eca26533d5431b9682571715865df",
+        "record": "sha256:4f487de526438d5d78a01d6ffe6c07dc39ee9041723e07bfc1d6d1dfe5e84b69",
+    },
 }
 
 

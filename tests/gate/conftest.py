@@ -66,6 +66,8 @@ class Training:
         self.data_norm = self.data_mean_abs = self.data_max_abs = self.data_zero_fraction = None
         self.loss_scale = np.full(steps, 1024, np.float32)
         self.loss_scale_skips = None
+        self.replica_loss = np.repeat(self.loss[:, np.newaxis], 2, axis=1)
+        self.replica_norm = np.repeat(self.global_norm[:, np.newaxis], 2, axis=1)
         self.looked = self.sampled
         self.dead_fraction = np.tile(np.float32([0.1, np.nan]), (len(self.looked), 1))
         self.saturated_fraction = np.tile(np.float32([np.nan, 0.2]), (len(self.looked), 1))
@@ -88,6 +90,8 @@ class Training:
             loss="binary_crossentropy",
             statistics_every=every,
             loss_scaled=True,
+            replicas=2,
+            replica_names=("chief 0", "worker 0"),
             activations=(
                 ActivationCard(layer="first", activation="relu"),
                 ActivationCard(layer="middle", activation="tanh"),
@@ -172,6 +176,8 @@ class Training:
                 ),
                 loss_scale=None if scale is None else scale[rows],
                 loss_scale_skips=None if skips is None else skips[rows],
+                replica_loss=self._of_replicas(self.replica_loss, rows),
+                replica_norm=self._of_replicas(self.replica_norm, rows),
                 activations=ActivationBatch(
                     step=self.looked[seen],
                     zero_fraction=self.dead_fraction[seen],
@@ -183,6 +189,10 @@ class Training:
                 else None,
             )
 
+    @staticmethod
+    def _of_replicas(values, rows):
+        return None if values is None else values[rows]
+
     def keep(self, rows):
         """Leaves out all other steps, without telling the manifest."""
         kept = self.step[rows]
@@ -190,7 +200,8 @@ class Training:
             picked = np.isin(getattr(self, names[0]), kept)
             self._pick(names, picked)
         of_steps = ("epoch", "loss", "norms", "global_norm", "clip_scale", "clipped", "applied")
-        self._pick((*of_steps, "loss_scale", "loss_scale_skips", "step"), rows)
+        of_some = ("loss_scale", "loss_scale_skips", "replica_loss", "replica_norm")
+        self._pick((*of_steps, *of_some, "step"), rows)
         return self
 
     def _pick(self, names, rows):

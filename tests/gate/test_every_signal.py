@@ -33,6 +33,7 @@ def spoil(training, value):
     """Puts a value into every measured array at step 150, which is sampled."""
     for name in ("loss", "norms", "global_norm", "clip_scale", "loss_scale"):
         getattr(training, name)[150] = value
+    training.replica_loss[150, 1] = training.replica_norm[150, 1] = value
     for name in (
         "mean_abs",
         "max_abs",
@@ -63,9 +64,9 @@ def test_gives_rising_steps_and_a_column_each(signal, training):
     assert step.dtype == np.int64
     assert value.dtype == np.float64
     assert (np.diff(step) > 0).all()
-    columns = {"run": 1, "run-sampled": 1, "layer": 2}.get(signal.level, 3)
+    columns = {"run": 1, "run-sampled": 1, "layer": 2, "replica": 2}.get(signal.level, 3)
     rows = ROWS.get(signal.name, 300)
-    rows = rows if signal.level in {"run", "variable"} else 6
+    rows = rows if signal.level in {"run", "variable", "replica"} else 6
     assert value.shape == (rows, columns)
     assert signal.unmeasured(training.evidence()) == ""
 
@@ -73,7 +74,7 @@ def test_gives_rising_steps_and_a_column_each(signal, training):
 @every_step_signal
 def test_cutting_into_batches_changes_nothing(signal, training):
     rng = np.random.default_rng(0)
-    for name in ("norms", "loss", "global_norm"):
+    for name in ("norms", "loss", "global_norm", "replica_loss", "replica_norm"):
         array = getattr(training, name)
         array[:] = rng.lognormal(sigma=2, size=array.shape)
     training.loss[rng.random(300) < 0.1] = np.nan
@@ -138,6 +139,7 @@ def test_magnitudes_are_of_applied_steps_only(signal, training):
         "activation.dead_fraction",  # a look at the activations needs no step
         "activation.saturated_fraction",
         "activation.spread_ratio",
+        "replica.nonfinite",
     }
     assert (150 in step) == (signal.name in of_all)
 

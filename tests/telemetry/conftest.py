@@ -78,6 +78,7 @@ def make_full_batch(first, count, variables=3, every=4, seed=0, layers=2):
         stage_norms=rng.lognormal(size=(count, 2)).astype(np.float32),
         stage_fired=rng.uniform(size=(count, 2)) < 0.5,
         replica_loss=rng.lognormal(size=(count, 4)).astype(np.float32),
+        replica_norm=rng.lognormal(size=(count, 4)).astype(np.float32),
         loss_scale=np.full(count, 2.0**15, np.float32),
         loss_scale_skips=rng.integers(0, 2, count),
     )

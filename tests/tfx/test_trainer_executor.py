@@ -82,3 +82,53 @@ def test_an_error_is_raised_and_its_record_kept_where_tfx_does_not_delete_it(
 def test_a_run_fn_that_exports_nothing_fails_as_in_tfx(train):
     with pytest.raises(RuntimeError, match="run_fn failed to generate model"):
         train("exports_nothing")
+
+
+def _as_task(monkeypatch, job, number, cluster=("chief", "worker")):
+    task = {"type": job, "index": number}
+    config = {"cluster": {name: [f"{name}:1"] for name in cluster}, "task": task}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+
+
+def test_a_worker_of_several_trains_and_leaves_nothing(train, monkeypatch):
+    _as_task(monkeypatch, "worker", 0)
+    helped = train("sound")
+    left = {path.name for path in helped.folder.rglob("*") if path.is_file()}
+    assert left == {"data"}  # of the examples
+    assert not helped.health.has_custom_property("training_uid")
+
+
+@pytest.mark.parametrize(
+    ("job", "number", "cluster", "expected"),
+    [
+        ("chief", 0, ("chief", "worker"), True),
+        ("master", 0, ("master", "worker"), True),
+        ("worker", 0, ("chief", "worker"), False),
+        ("worker", 0, ("worker",), True),
+        ("worker", 1, ("worker",), False),
+        ("evaluator", 0, ("chief", "worker"), False),
+        ("ps", 0, ("chief", "worker", "ps"), False),
+    ],
+)
+def test_who_is_chief_by_tf_config(monkeypatch, job, number, cluster, expected):
+    from gradgate.tfx.trainer.task import is_chief
+
+    _as_task(monkeypatch, job, number, cluster)
+    assert is_chief() is expected
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"cluster": {}}'])
+def test_a_lone_process_is_chief(monkeypatch, text):
+    from gradgate.tfx.trainer.task import is_chief
+
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert is_chief()
+
+
+@pytest.mark.parametrize("text", ["chief", "[1]", '{"task": {"type": "worker", "index": "x"}}'])
+def test_a_tf_config_that_cannot_be_is_refused(monkeypatch, text):
+    from gradgate.tfx.trainer.task import is_chief
+
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match="TF_CONFIG is not as TensorFlow has it"):
+        is_chief()

@@ -16,6 +16,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from gradgate.contracts import Policy
+from gradgate.gate import Evidence, judge
+
 HERE = Path(__file__).resolve().parent
 NORM = np.sqrt(516)
 CLIPPED = np.array([14, 16, 8]) / NORM  # the weights after one step of SGD, rate 1, limit 1
@@ -106,6 +109,8 @@ def test_gradients_of_all_workers_are_averaged_then_measured_then_clipped(case):
     steps = case("order").steps
     np.testing.assert_allclose(steps.loss, [20.0], rtol=1e-6)
     np.testing.assert_allclose(steps.replica_loss, [[36.0, 4.0]], rtol=1e-6)
+    own_norms = [12 * np.sqrt(14), 4 * np.sqrt(3)]  # of [-24, -36, -12] and [-4, 4, -4]
+    np.testing.assert_allclose(steps.replica_norm, [own_norms], rtol=1e-6)
     np.testing.assert_allclose(steps.global_norm, [NORM], rtol=1e-6)
     np.testing.assert_allclose(steps.clipped_norm, [1.0], rtol=1e-6)
     np.testing.assert_allclose(steps.statistics.max_abs, [[16.0, 8.0]], rtol=1e-6)
@@ -137,8 +142,43 @@ def test_two_workers_give_the_weights_of_one_process(case, number):
 def test_a_nan_of_worker_1_is_written_down_by_the_chief(case):
     steps = case("record").steps
     assert np.isfinite(steps.replica_loss[2]).tolist() == [True, False]
+    assert np.isfinite(steps.replica_norm[2]).tolist() == [True, False]
     assert np.isnan(steps.loss[2])
     assert steps.applied.all()
+
+
+def test_the_gate_names_the_worker_that_a_nan_came_from(case):
+    record = case("record").record
+    sound, sick = record.summary.replicas
+    assert (sound.name, sound.first_nonfinite_step) == ("worker 0", 3)
+    assert (sick.name, sick.first_nonfinite_step, sick.norm.nonfinite) == ("worker 1", 2, 6)
+    verdict = _judged(record)
+    found = {finding.id: finding for finding in verdict.findings}
+    offence = found["replicas"].first_offence
+    assert (offence.step, offence.variable) == (2, "worker 1")
+    assert verdict.causes[0].id == "sick-worker"
+    assert verdict.causes[0].numbers == ("step 2 had the first NaN or infinity, in worker 1 alone",)
+    assert "Look at what only worker 1 has" in found["gradients"].prescription
+
+
+def _judged(record):
+    rule = {"aggregate": {"fn": "sum"}, "expect": {"op": "==", "value": 0}, "min_samples": 1}
+    policy = {
+        "apiVersion": "gradgate/v1",
+        "kind": "TrainingHealthPolicy",
+        "metadata": {"id": "test", "revision": 1, "owner": "tests"},
+        "rules": [
+            {"id": "replicas", "signal": "replica.nonfinite", **rule},
+            {"id": "gradients", "signal": "gradient.nonfinite_applied", **rule},
+        ],
+    }
+    return judge(
+        Policy.model_validate_json(json.dumps(policy)),
+        Evidence.of(record),
+        model=None,
+        as_of="2026-11-23T05:40:00Z",
+        training_only=True,
+    )
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -227,7 +227,7 @@ class TestDeviceBytes:
     rows      4 (K + 1) (v + 5 + more) + 8
     samples   4 (S + 1) (70 v + data) + 4 v + 4, with S = min(2 ceil(K / every), K) + 32
 
-    A row has the norms, five scalars, and `more`: r losses of r > 1 replicas, 2 with a scaled loss,
+    A row has the norms, five scalars, and `more`: 2 r with r > 1 replicas, 2 with a scaled loss,
     2 t with t > 1 transforms. A sample has 5 fields, 32 bins, 32 buckets and the update's norm;
     `data` is 4 v where the data-loss gradient is looked at besides. K is `ring_steps`, or twice
     `steps_per_execution` if that is more.

@@ -20,6 +20,7 @@ import pytest
 from gradgate.gradients import CLIPS
 
 HERE = Path(__file__).resolve().parent
+OWN_NORMS = [12 * np.sqrt(14), 4 * np.sqrt(3)]  # of each replica, before the mean
 NORM = np.sqrt(516)
 CLIPPED = np.array([14, 16, 8]) / NORM  # the weights after one step of SGD, rate 1, limit 1
 
@@ -111,6 +112,7 @@ def test_gradients_are_averaged_over_replicas_then_measured_then_clipped(case, n
     found = case(name)
     np.testing.assert_allclose(found.steps.loss, [20.0], rtol=1e-6)
     np.testing.assert_allclose(found.steps.replica_loss, [[36.0, 4.0]], rtol=1e-6)
+    np.testing.assert_allclose(found.steps.replica_norm, [OWN_NORMS], rtol=1e-6)
     np.testing.assert_allclose(found.steps.norms, [[np.sqrt(14**2 + 16**2), 8.0]], rtol=1e-6)
     np.testing.assert_allclose(found.steps.global_norm, [NORM], rtol=1e-6)
     np.testing.assert_allclose(found.steps.clipped_norm, [1.0], rtol=1e-6)
@@ -202,6 +204,7 @@ def test_a_nan_of_one_replica_is_written_down_and_applied_as_keras_would(case):
     found = case("record")
     assert found.steps.applied.all()
     assert np.isfinite(found.steps.replica_loss[2]).tolist() == [True, False]
+    assert np.isfinite(found.steps.replica_norm[2]).tolist() == [True, False]
     assert np.isnan(found.steps.loss[2])
     assert np.isnan(found.steps.norms[2]).all()
     assert found.steps.statistics.step.tolist()[:2] == [0, 2]
@@ -215,6 +218,7 @@ def test_a_skipped_step_is_as_if_it_had_not_been(case):
     found, without = case("skip"), case("skip, without")
     assert np.flatnonzero(~found.steps.applied).tolist() == [2]
     assert np.isfinite(found.steps.replica_loss[2]).tolist() == [True, False]
+    assert np.isfinite(found.steps.replica_norm[2]).tolist() == [True, False]
     _assert_same(found, without)
     assert int(found.iterations) == 7
 
@@ -282,6 +286,7 @@ def test_a_true_nan_of_replica_1_under_loss_scaling_is_a_fault(case, policy):
     expected = [True, True, False] if policy == "stop" else [True] * 2 + [False] + [True] * 5
     assert found.steps.applied.tolist() == expected
     assert np.isfinite(found.steps.replica_loss[2]).tolist() == [True, False]
+    assert np.isfinite(found.steps.replica_norm[2]).tolist() == [True, False]
     assert found.record.manifest.loss_scale_skips == 0
     assert np.isfinite(_flat(found.numbers[:2])).all()
     assert (found.record.manifest.status == "stopped") == (policy == "stop")

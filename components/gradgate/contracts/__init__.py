@@ -31,6 +31,7 @@ from gradgate.contracts.policy import Policy as Policy
 from gradgate.contracts.policy import Rule as Rule
 from gradgate.contracts.summary import ActivationSummary as ActivationSummary
 from gradgate.contracts.summary import EpochSummary as EpochSummary
+from gradgate.contracts.summary import ReplicaSummary as ReplicaSummary
 from gradgate.contracts.summary import SeriesSummary as SeriesSummary
 from gradgate.contracts.summary import Sketch as Sketch
 from gradgate.contracts.summary import Summary as Summary

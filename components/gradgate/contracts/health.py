@@ -17,7 +17,7 @@ from pydantic import Field
 from gradgate.contracts.base import Recorded
 from gradgate.contracts.canonical import canonical_json, sha256
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Version of the record: a reader refuses a larger major, and ignores what a larger minor adds."""
 
 

@@ -63,6 +63,9 @@ class ModelCard(Recorded):
         clips: The chain of clips and normalisers, each as `{"name": ..., its numbers}`.
         on_nonfinite: What the guard did with a non-finite step.
         statistics_every: Steps between two sampled rows of full statistics; 0 is never.
+        replica_names: Of each of several replicas, in the order of `replica_loss`: such as
+            `worker 1`, the process that runs it. Empty with one replica, and in a record before
+            version 1.2.
         precision: Keras dtype policy, such as `float32`.
         versions: Of tensorflow, keras, gradgate and python.
         accumulation_steps: Batches whose gradients are averaged for one step.
@@ -97,6 +100,7 @@ class ModelCard(Recorded):
     precision: str = "float32"
     strategy: str = "default"
     replicas: int = 1
+    replica_names: tuple[str, ...] = ()
     accumulation_steps: int = Field(default=1, ge=1)
     loss_scaled: bool = False
     data_loss_gradient: bool = False
@@ -113,3 +117,11 @@ class ModelCard(Recorded):
     batch_size: int | None = Field(default=None, ge=1)
     inputs: tuple[InputCard, ...] = ()
     lint: LintReport | None = None
+
+    @property
+    def replicas_by_name(self) -> tuple[str, ...]:
+        """The name of each of several replicas, by its number where it has none; else empty."""
+        if self.replicas == 1:
+            return ()
+        numbers = range(self.replicas)
+        return self.replica_names or tuple(f"replica {number}" for number in numbers)

@@ -102,6 +102,23 @@ class ActivationSummary(Recorded):
     spread: SeriesSummary | None = None
 
 
+class ReplicaSummary(Recorded):
+    """One of several replicas over the run: what its own batches gave, before the sum over all.
+
+    Attributes:
+        name: As in `ModelCard.replica_names`.
+        loss, norm: See `telemetry.batch.StepBatch.replica_loss` and `replica_norm`.
+        nonfinite_steps: Steps whose loss or gradient was not finite on this replica.
+        first_nonfinite_step: The first of them; None if there is none.
+    """
+
+    name: str
+    loss: SeriesSummary | None = None
+    norm: SeriesSummary | None = None
+    nonfinite_steps: int = 0
+    first_nonfinite_step: int | None = None
+
+
 class EpochSummary(Recorded):
     """What the training loop said at the end of an epoch.
 
@@ -125,6 +142,7 @@ class Summary(Recorded):
         loss_scale: Of the steps; None without loss scaling.
         global_cosine: Between the gradients of two consecutive steps; None when not measured.
         activations: Of the layers of `ModelCard.activations`, in their order.
+        replicas: Of each replica; empty with one, and in a record before version 1.2.
         epochs: Of `model.fit`; empty in a loop of one's own, and in records of an older gradgate.
         constant_loss: Loss of the best constant predictor on the training labels that were seen
             (entropy of the label distribution, or variance of the labels); None when the loss
@@ -147,5 +165,6 @@ class Summary(Recorded):
     global_cosine: SeriesSummary | None = None
     variables: tuple[VariableSummary, ...] = ()
     activations: tuple[ActivationSummary, ...] = ()
+    replicas: tuple[ReplicaSummary, ...] = ()
     epochs: tuple[EpochSummary, ...] = ()
     constant_loss: float | None = None

@@ -29,6 +29,7 @@ Kind = Literal[
     "clipped",
     "overfit",
     "disagreeing",  # loss and metric
+    "lopsided",  # one worker and the others
     "changed",  # far from what earlier trainings measured
     "served",  # the exported model answers wrongly
     "unmeasured",  # the rule had no number
@@ -41,6 +42,7 @@ KINDS: Final[Mapping[str, tuple[Kind, Kind]]] = {
         (
             *("loss.nonfinite", "loss.nonfinite_applied", "weights.nonfinite", "step.skipped"),
             *("gradient.nonfinite", "gradient.nonfinite_applied", "gradient.nonfinite_skipped"),
+            "replica.nonfinite",
         ),
         ("nonfinite", "nonfinite"),
     ),
@@ -53,6 +55,7 @@ KINDS: Final[Mapping[str, tuple[Kind, Kind]]] = {
         ("large", "small"),
     ),
     "variable.zero_fraction": ("zero", "zero"),
+    "replica.loss_ratio": ("lopsided", "lopsided"),
     "variable.adam_rms": ("spike", "small"),
     **dict.fromkeys(("gradient.spike", "gradient.spike_score", "loss.spike"), ("spike", "spike")),
     **dict.fromkeys(

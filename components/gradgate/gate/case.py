@@ -24,10 +24,12 @@ from gradgate.gate.signals import (
     Signal,
     StepSignal,
     Unmeasured,
+    columns_called,
     per_layer,
+    per_replica,
     per_variable,
 )
-from gradgate.gate.signals.base import RUN, EvidenceClass, columns_of, layers_of
+from gradgate.gate.signals.base import RUN, EvidenceClass, columns_of, layers_of, replicas_of
 from gradgate.gate.window import Steps, resolve
 from gradgate.gate.wording import counted
 
@@ -258,8 +260,8 @@ def _columns(rule: Rule, signal: StepSignal, evidence: Evidence) -> tuple[tuple[
     if not per_variable(signal):
         return RUN, np.array([0])
     card = evidence.card
-    if per_layer(signal):
-        columns = layers_of(card)
+    if per_layer(signal) or per_replica(signal):
+        columns = layers_of(card) if per_layer(signal) else replicas_of(card)
         is_candidate = np.ones(len(columns), dtype=bool)
     else:
         columns = columns_of(card)
@@ -279,10 +281,10 @@ def _in_scope(rule: Rule, columns: tuple[Column, ...], candidates: Bools, signal
         and not matches_any(scope.exclude, column.variable or "")
     ]
     if not index:
-        noun = "layers" if per_layer(signal) else "variables"
+        noun = columns_called(signal)
         raise Unmeasured(
             f"none of {len(columns)} {noun} is in scope (include {', '.join(scope.include)};"
             f" exclude {', '.join(scope.exclude) or 'none'}; min_rank {scope.min_rank})"
-            + ("" if per_layer(signal) else " and has a gradient")
+            + (" and has a gradient" if noun == "variables" else "")
         )
     return np.array(index)

@@ -11,7 +11,7 @@ from gradgate.contracts import Policy, Rule
 from gradgate.contracts.aggregates import Improvement, Quantile, Reduce, TailMedian, Variation
 from gradgate.gate.reach import unreachable
 from gradgate.gate.read_yaml import Path, short
-from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, per_layer, per_variable
+from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, columns_called, per_variable
 
 _OF_MAGNITUDES = (Improvement, TailMedian, Quantile, Variation)
 
@@ -79,8 +79,8 @@ def _no_signal(name: str) -> str:
 def _misfits(rule: Rule, signal: Signal) -> Iterator[tuple[Path, str]]:
     if not per_variable(signal) and "scope" in rule.model_fields_set:
         yield ("scope",), f"{signal.name} is of the run as a whole and has no scope; remove it"
-    if per_layer(signal) and rule.scope.min_rank:
-        yield ("scope", "min_rank"), f"{signal.name} is of layers, which have no rank; remove it"
+    if (noun := columns_called(signal)) != "variables" and rule.scope.min_rank:
+        yield ("scope", "min_rank"), f"{signal.name} is of {noun}, which have no rank; remove it"
     for kind, globs in (("include", rule.scope.include), ("exclude", rule.scope.exclude)):
         for place, glob in enumerate(globs):
             if not glob:

@@ -19,7 +19,7 @@ from gradgate.contracts.aggregates import (
 )
 from gradgate.gate.baseline.relation import Relation
 from gradgate.gate.compare import in_words
-from gradgate.gate.signals import Signal, StepSignal, per_layer
+from gradgate.gate.signals import Signal, StepSignal, columns_called
 
 
 def number(value: float) -> str:
@@ -91,7 +91,7 @@ def message(
     """What was seen against what was expected, in one sentence."""
     where = f" in {variable}" if variable else ""
     if judged > 1:
-        noun = "layers" if per_layer(signal) else "variables"
+        noun = columns_called(signal)
         allowed = f", and {may_fail} may" if may_fail else ""
         after = f", after the {may_fail} that may fail" if may_fail else ""
         where += (

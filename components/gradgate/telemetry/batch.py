@@ -113,6 +113,10 @@ class StepBatch:
         stage_fired: bool [n, t], whether each of them changed anything.
         replica_loss: float32 [n, r], the loss of each of r replicas times r: `loss` is the mean;
             None with one replica.
+        replica_norm: float32 [n, r], the L2 norm of each replica's own gradients over all
+            variables, before they were summed over replicas, times r: `global_norm` is that of
+            their mean. NaN where one is not finite. None with one replica, and in a record before
+            version 1.2.
         loss_scale: float32 [n], what the loss was multiplied by; None without loss scaling.
         loss_scale_skips: int64 [n], steps since the row before that a loss-scale optimizer left
             out since its scale was too great; None without one. They are no steps here.
@@ -133,6 +137,7 @@ class StepBatch:
     stage_norms: Floats | None = None
     stage_fired: Bools | None = None
     replica_loss: Floats | None = None
+    replica_norm: Floats | None = None
     loss_scale: Floats | None = None
     loss_scale_skips: Ints | None = None
     activations: ActivationBatch | None = None

@@ -46,6 +46,7 @@ _STEP_LISTS = {
     "stage_norms": pa.float32(),
     "stage_fired": pa.bool_(),
     "replica_loss": pa.float32(),
+    "replica_norm": pa.float32(),  # since version 1.2
 }
 _SAMPLED_SINCE = (
     "weight_norm",

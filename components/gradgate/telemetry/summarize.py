@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gradgate.contracts import (
     ActivationSummary,
     EpochSummary,
+    ReplicaSummary,
     SeriesSummary,
     Summary,
     VariableSummary,
@@ -28,6 +29,7 @@ _SAMPLED_SINCE = (
     "data_zero_fraction",
     "cosine",
 )
+_REPLICAS = ("replica_loss", "replica_norm")
 _ACTIVATIONS = ("zero_fraction", "dead_fraction", "saturated_fraction", "spread")
 _NAN_IS_ABSENT = {"update_ratio", "adam_rms", "cosine", "global_cosine", *_ACTIVATIONS[1:]}
 
@@ -48,6 +50,8 @@ class SummaryBuilder:
         self._more: dict[str, SeriesAccumulator] = {}  # what not every training measures
         self._activations: dict[str, SeriesAccumulator] = {}
         self._first_nonfinite = np.full(len(self._paths), -1, np.int64)
+        self._replicas: dict[str, SeriesAccumulator] = {}
+        self._bad_replicas: list[NDArray[np.int64]] = []  # counts, and first steps or -1
         self._counts = dict.fromkeys(
             ("steps", "applied", "skipped", "clipped", "loss", "gradient", "sampled", "scale"), 0
         )
@@ -84,6 +88,7 @@ class SummaryBuilder:
             for name in _ACTIVATIONS:
                 values = getattr(batch.activations, name)
                 _add(self._activations, name, batch.activations.step, values)
+        self._add_replicas(batch)
         is_bad = ~np.isfinite(batch.norms)
         new = is_bad.any(0) & (self._first_nonfinite < 0)
         self._first_nonfinite[new] = batch.step[is_bad.argmax(0)][new]
@@ -103,6 +108,7 @@ class SummaryBuilder:
         *,
         loss_measured: bool = True,
         loss_scale_skips: int | None = None,
+        replicas: Sequence[str] = (),
         epochs: Sequence[EpochSummary] = (),
         constant_loss: float | None = None,
         final_weight_nonfinite: Mapping[str, int] | None = None,
@@ -113,6 +119,7 @@ class SummaryBuilder:
         Args:
             loss_measured: False leaves the loss out: nobody showed it to the guard.
             loss_scale_skips: Where more is known than the steps say, as of skips after the last.
+            replicas: Names of them, where there are several.
             epochs: What the training loop said of them.
             constant_loss: Loss of the best constant predictor; None when unknown.
             final_weight_nonfinite: NaN and infinite entries of each variable after the last step.
@@ -137,6 +144,7 @@ class SummaryBuilder:
             global_cosine=_columns(self._more.get("global_cosine"), 1)[0],
             variables=self._variables(final_weight_nonfinite or {}, final_weight_sha256 or {}),
             activations=self._layer_summaries(),
+            replicas=self._replica_summaries(replicas, has_loss=loss_measured),
             epochs=tuple(epochs),
             constant_loss=constant_loss,
         )
@@ -163,6 +171,41 @@ class SummaryBuilder:
             for i, (path, first) in enumerate(
                 zip(self._paths, self._first_nonfinite.tolist(), strict=True)
             )
+        )
+
+    def _add_replicas(self, batch: StepBatch) -> None:
+        known = [values for name in _REPLICAS if (values := getattr(batch, name)) is not None]
+        if not known:
+            return
+        for name in _REPLICAS:
+            _add(self._replicas, name, batch.step, getattr(batch, name))
+        # A loss that nobody showed is NaN everywhere, and says nothing of a replica.
+        bad = [~np.isfinite(values) for values in known if not np.isnan(values).all()]
+        is_bad = np.any(bad, axis=0) if bad else np.zeros(known[0].shape, bool)
+        if not self._bad_replicas:
+            count = is_bad.shape[1]
+            self._bad_replicas = [np.zeros(count, np.int64), np.full(count, -1, np.int64)]
+        counts, first = self._bad_replicas
+        counts += is_bad.sum(0)
+        new = is_bad.any(0) & (first < 0)
+        first[new] = batch.step[is_bad.argmax(0)][new]
+
+    def _replica_summaries(
+        self, names: Sequence[str], *, has_loss: bool
+    ) -> tuple[ReplicaSummary, ...]:
+        if not self._bad_replicas or len(names) != len(self._bad_replicas[0]):
+            return ()
+        loss, norm = (_columns(self._replicas.get(name), len(names)) for name in _REPLICAS)
+        counts, first = (numbers.tolist() for numbers in self._bad_replicas)
+        return tuple(
+            ReplicaSummary(
+                name=name,
+                loss=loss[i] if has_loss else None,
+                norm=norm[i],
+                nonfinite_steps=counts[i],
+                first_nonfinite_step=first[i] if first[i] >= 0 else None,
+            )
+            for i, name in enumerate(names)
         )
 
     def _layer_summaries(self) -> tuple[ActivationSummary, ...]:

@@ -339,6 +339,7 @@ class RecordWriter:
                 self._builder.build(
                     loss_measured=self._card.loss_measured,
                     loss_scale_skips=loss_scale_skips,
+                    replicas=self._card.replicas_by_name,
                     epochs=self._epochs.all(),
                     constant_loss=constant_loss,
                     final_weight_nonfinite=final_weight_nonfinite,

@@ -6,3 +6,4 @@ from gradgate.training.instrument import UNSET as UNSET
 from gradgate.training.instrument import instrument as instrument
 from gradgate.training.seed import reproducible as reproducible
 from gradgate.training.settings import GuardSettings as GuardSettings
+from gradgate.training.workers import WatchLimits as WatchLimits

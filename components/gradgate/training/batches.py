@@ -68,6 +68,7 @@ class Decoder:
             stage_norms=row.get("stage_norms"),
             stage_fired=None if "stage_fired" not in row else row["stage_fired"] > 0,
             replica_loss=row.get("replica_loss"),
+            replica_norm=row.get("replica_norm"),
             loss_scale=row.get("loss_scale"),
             loss_scale_skips=self._new_skips(row),
         )

@@ -21,7 +21,7 @@ from gradgate.contracts import (
 from gradgate.gradients import clip_to_config
 from gradgate.training.architecture import layers_and_outputs, losses_of
 from gradgate.training.hooks import names
-from gradgate.training.scope import strategy_name
+from gradgate.training.scope import replica_names, strategy_name
 from gradgate.training.seed import last_seed
 from gradgate.training.settings import GuardSettings
 
@@ -96,6 +96,7 @@ def describe(
         precision=model.dtype_policy.name,
         strategy=strategy_name(strategy),
         replicas=strategy.num_replicas_in_sync,
+        replica_names=replica_names(strategy),
         accumulation_steps=inner.gradient_accumulation_steps or 1,
         loss_scaled=inner is not optimizer,
         data_loss_gradient=data_loss_gradient,

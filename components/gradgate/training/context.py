@@ -4,8 +4,8 @@ The record is written also when the training code never instrumented a model or 
 then it says so, and the gate blocks.
 """
 
-import contextlib
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -60,6 +60,7 @@ class TrainingContext:
         is_writer: bool = True,
     ) -> None:
         self.settings = settings
+        self._lock = threading.RLock()  # around what writes the record
         self.planned_steps = planned_steps
         self.guard: Guard | None = None
         self.manifest: Manifest | None = None
@@ -75,6 +76,11 @@ class TrainingContext:
         self._first: str | None = None  # name of the optimizer whose record is the root
         if settings.seed is not None:
             reproducible(settings.seed)
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes the record."""
+        return self._writer is not None
 
     def attach(self, guard: "Guard") -> None:
         """Takes the guard of this training; `instrument` calls it.
@@ -107,16 +113,19 @@ class TrainingContext:
         """Writes steps to the record, which must succeed, then to the mirrors, which may fail."""
         if trail.writer is None:
             return
-        self._begin(trail, card)
-        if len(batch):
+        with self._lock:
+            if self.manifest is not None:
+                return  # given up meanwhile
+            self._begin(trail, card)
             trail.writer.append(batch)
-            if trail.name == self._first:
-                self._sinks.write(batch)
+        if len(batch) and trail.name == self._first:
+            self._sinks.write(batch)
 
     def secure(self) -> None:
         """Brings to the disk what was written so far."""
-        for writer in self._writers():
-            writer.flush()
+        with self._lock:
+            for writer in self._writers():
+                writer.flush()
 
     def finish(
         self,
@@ -140,8 +149,43 @@ class TrainingContext:
         if self.manifest is not None:
             return self.manifest
         guard = self.guard
-        with contextlib.nullcontext() if guard is None else guard.undisturbed():
-            return self._finish(guard, status, message, model_dir)
+        if guard is None:
+            return self._finish(None, status, message, model_dir)
+        with guard.undisturbed():
+            if status == "failed":
+                message = guard.cause_of_failure(message)
+            try:
+                return self._finish(guard, status, message, model_dir)
+            finally:
+                guard.end_watch(status, message)
+
+    def abandon(self, message: str, *, seconds: float = 10.0) -> Manifest | None:
+        """Finishes the record of a training whose own thread waits for ever, from another thread.
+
+        What the device still says comes along if it says it at once. Nobody takes part.
+
+        Args:
+            message: Why it is given up.
+            seconds: To wait for the device, and for the record.
+
+        Returns:
+            The manifest; None in a process whose record another one writes, or when the training's
+            own thread holds the record.
+        """
+        if self._writer is None or self.guard is None:
+            return None
+        self.guard.flush_unless_held(seconds)
+        if not self._lock.acquire(timeout=seconds):
+            return None
+        try:
+            if self.manifest is None:
+                trails = self.guard.trails
+                for trail in (*trails[1:], *trails[:1]):
+                    self.manifest = self._finalize(trail, "failed", message, self.guard.bound)
+        finally:
+            self._lock.release()
+        self._end_sinks(self.manifest)
+        return self.manifest
 
     def _finish(
         self,
@@ -164,31 +208,42 @@ class TrainingContext:
             if _SEVERITY.index(guard.status) > _SEVERITY.index(status):
                 status, message = guard.status, guard.status_message
             trails = guard.trails
-        for trail in (*trails[1:], *trails[:1]):  # the whole is finished last
-            self.manifest = self._finish_one(trail, status, message, bound)
-        if guard is None:
-            self.manifest = self._writer.finalize(
-                training_uid=self.training_uid,
-                status=status,
-                status_message=message,
-                instrumented=False,
-                planned_steps=self.planned_steps,
-                mlflow_run_id=self._mlflow_run_id,
-                model=bound,
-                data=self._data,
-            )
+        with self._lock:
+            if self.manifest is not None:
+                return self.manifest  # given up meanwhile
+            for trail in (*trails[1:], *trails[:1]):  # the whole is finished last
+                self.manifest = self._finish_one(trail, status, message, bound)
+            if guard is None:
+                self.manifest = self._writer.finalize(
+                    training_uid=self.training_uid,
+                    status=status,
+                    status_message=message,
+                    instrumented=False,
+                    planned_steps=self.planned_steps,
+                    mlflow_run_id=self._mlflow_run_id,
+                    model=bound,
+                    data=self._data,
+                )
         assert self.manifest is not None, "a guard has a trail"
-        if self._first in self._cards:
-            self._sinks.end(self.manifest)
+        self._end_sinks(self.manifest)
         return self.manifest
+
+    def _end_sinks(self, manifest: Manifest) -> None:
+        if self._first in self._cards:
+            self._sinks.end(manifest)
 
     def _finish_one(
         self, trail: "Trail", status: Status, message: str, bound: BoundModel | None
     ) -> Manifest:
-        assert trail.writer is not None, "this process writes"
         card = trail.card()
         if card is not None:
             self._begin(trail, card)
+        return self._finalize(trail, status, message, bound)
+
+    def _finalize(
+        self, trail: "Trail", status: Status, message: str, bound: BoundModel | None
+    ) -> Manifest:
+        assert trail.writer is not None, "this process writes"
         return trail.writer.finalize(
             training_uid=self.training_uid,
             status=status,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ from gradgate.training.preconditions import check_before_fit, check_fit
 from gradgate.training.settings import GuardSettings
 from gradgate.training.sigterm import Sigterm
 from gradgate.training.trail import Trail
+from gradgate.training.workers import Bye, WatchLimits, begin_watch
 
 
 class Guard:
@@ -59,6 +61,7 @@ class Guard:
         planned_steps: int | None = None,
         constant_loss: float | None = None,
         nondeterminism: tuple[str, ...] = (),
+        limits: WatchLimits | None = None,
     ) -> None:
         self.settings = settings
         self.status: Status = "completed"
@@ -101,6 +104,14 @@ class Guard:
         card = None if writer is None or writer.is_resumed else self.card()
         if card is not None:
             say(card)
+        self._flushing = threading.RLock()
+        try:
+            self._watch = begin_watch(
+                strategy, limits or WatchLimits(), steps=self._pulse, give_up=context.abandon
+            )
+        except BaseException:
+            self.detach()
+            raise
 
     @property
     def steps(self) -> int:
@@ -111,6 +122,11 @@ class Guard:
     def lost_steps(self) -> int:
         """Of those, steps whose row was overwritten before it was read."""
         return self.trails[0].lost_steps
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the record, and the model: false of the other workers."""
+        return self._context.is_writer
 
     @property
     def stopped(self) -> bool:
@@ -148,7 +164,7 @@ class Guard:
         """
         if self._is_released:
             return self.steps
-        with self.undisturbed():
+        with self._flushing, self.undisturbed():
             for trail in self.trails:
                 trail.read(
                     lambda card, batch, t=trail: self._context.write(t, card, batch),
@@ -175,6 +191,7 @@ class Guard:
         with tf.init_scope():  # a signal may come while a function is being traced
             self.flush()
         self._context.secure()
+        self.end_watch("terminated", "SIGTERM")
 
     def undisturbed(self) -> contextlib.AbstractContextManager[None]:
         """While it is open, SIGTERM waits: what it would save is in motion."""
@@ -186,9 +203,15 @@ class Guard:
         And this training in the model: a small file in its `assets.extra`.
 
         Raises:
-            ValueError: If the record is finished.
+            ValueError: If the record is finished, or is another process's.
             gradgate.contracts.TreeError: If the directory holds no model.
         """
+        if not self.is_chief:
+            raise ValueError(
+                "Guard.bind: this process is not the chief, whose model it is that the record"
+                " names. Let each worker export to a scratch folder of its own, and call bind where"
+                " guard.is_chief is true."
+            )
         if self._context.manifest is not None:
             raise ValueError(
                 f"Guard.bind: the record is finished, so {os.fspath(model_dir)} cannot be named in"
@@ -233,6 +256,35 @@ class Guard:
         self._model.train_function = None  # what was traced still holds our part of the step
 
     # What the rest of this room calls.
+
+    def flush_unless_held(self, seconds: float) -> None:
+        """Does what `flush` does, but not for longer than this, on a thread of its own.
+
+        For when the training's own thread is in a step that will not end: what the device says
+        then comes at once, or never.
+        """
+
+        def flush() -> None:
+            if self._flushing.acquire(timeout=seconds):
+                try:
+                    self.flush()
+                finally:
+                    self._flushing.release()
+
+        thread = threading.Thread(target=flush, daemon=True)
+        thread.start()
+        thread.join(seconds)
+
+    def cause_of_failure(self, message: str) -> str:
+        """Returns why the training failed, led by the process that was lost, if one was."""
+        cause = "" if self._watch is None else self._watch.cause()
+        # What TensorFlow says of a broken collective is a page long, and names nobody.
+        return f"{cause}; {message.partition(chr(10))[0]}" if cause else message
+
+    def end_watch(self, status: Bye, message: str) -> None:
+        """Tells the other processes how the training ended here."""
+        if self._watch is not None:
+            self._watch.end(status, message)
 
     def card(self) -> ModelCard | None:
         """Returns what is known of the first optimizer's training by now."""
@@ -367,6 +419,10 @@ class Guard:
         elif self._fit_failed:
             self._fit_failed = False
             self.status, self.status_message = "completed", ""
+
+    def _pulse(self) -> int:
+        meters = [trail.probe.meter for trail in self.trails]
+        return sum(meter.steps_taken() for meter in meters if meter is not None)
 
     def _count_eager_step(self) -> None:
         self._eager_steps += 1

@@ -20,6 +20,7 @@ from gradgate.training.preconditions import check_is_model, check_model
 from gradgate.training.scope import is_chief
 from gradgate.training.seed import last_seed, nondeterminism, reproducible
 from gradgate.training.settings import GuardSettings, OnNonfinite
+from gradgate.training.workers import WatchLimits
 
 
 class _Unset:
@@ -46,6 +47,7 @@ def instrument(
     resume: bool = False,
     tracking: Tracking | None = None,
     tensorboard: str | os.PathLike[str] | None = None,
+    watch: WatchLimits | None = None,
 ) -> Guard:
     """Observes every training step of a model, and writes its health record.
 
@@ -73,6 +75,7 @@ def instrument(
             server that MLFLOW_TRACKING_URI names. None does not. In a TFX pipeline the Trainer has
             this setting, and shows every training in TensorBoard too.
         tensorboard: Log directory in which TensorBoard finds the training; None writes none.
+        watch: How long the processes of a training on several machines wait for each other.
 
     Returns:
         The guard: a context manager that finishes the record.
@@ -139,6 +142,7 @@ def instrument(
         planned_steps=planned_steps,
         constant_loss=constant_loss,
         nondeterminism=nondeterminism(drawn_before=drawn_before),
+        limits=watch,
     )
 
 

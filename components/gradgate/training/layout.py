@@ -1,7 +1,7 @@
 """Which number stands where in what the device writes: the row of a step, and a sample.
 
-row     v norms | the scalars | losses of r replicas, if r > 1 | scale and skips of the loss, if
-        it is scaled | norms after and firing of t transforms, if t > 1
+row     v norms | the scalars | losses and norms of r replicas, if r > 1 | scale and skips of the
+        loss, if it is scaled | norms after and firing of t transforms, if t > 1
 sample  the fields, v numbers each | histograms, bin by bin | sketches, bucket by bucket |
         norms of the updates | RMS of the gradients by Adam's second moment, if it keeps one
 """
@@ -93,7 +93,7 @@ class Layout:
         widths: list[tuple[str, int | None]] = [("norms", self.variables)]
         widths += [(name, None) for name in SCALARS]
         if self.replicas > 1:
-            widths.append(("replica_loss", self.replicas))
+            widths += [("replica_loss", self.replicas), ("replica_norm", self.replicas)]
         if self.loss_scaled:
             widths += [("loss_scale", None), ("loss_scale_skips", None)]
         if self.stages > 1:

@@ -19,6 +19,7 @@ from gradgate.gradients import Chain, ClipReport, Norms, norms_of, sum_duplicate
 from gradgate.gradients.report import Context, Stage, Weight
 from gradgate.gradients.sparse import Gradient
 from gradgate.training.layout import APPLIED, CLIPPED, Layout
+from gradgate.training.replicas import OfReplicas
 from gradgate.training.ring import Ring, Rows
 from gradgate.training.sample import Regularizer
 from gradgate.training.sampler import Look, Sampler, norms_of_step
@@ -90,7 +91,7 @@ class Meter:
         *,
         weights: Sequence[Weight],
         loss: tf.Tensor | None,
-        losses: tf.Tensor | None = None,
+        of_replicas: OfReplicas | None = None,
         loss_scale: tf.Tensor | None = None,
         replica_here: int = 0,
     ) -> tuple[list[Gradient], tf.Tensor, Seen | None]:
@@ -100,7 +101,7 @@ class Meter:
             gradients: Aggregated, one for each of the v variables, None where there is none.
             weights: Of each variable.
             loss: Float32 []; None when it is not known.
-            losses: Float32 [r], of each replica; None with one replica.
+            of_replicas: Of each replica; None with one.
             loss_scale: Float32 []; None when the loss is not scaled.
             replica_here: Number of the replica among those of this process.
 
@@ -127,7 +128,7 @@ class Meter:
         else:
             flags = tf.where(report.is_clipped, float(CLIPPED), 0.0)
             flags += tf.where(is_applied, float(APPLIED), 0.0)
-        row = self._row(norms, report, flags, look, loss, losses, loss_scale)
+        row = self._row(norms, report, flags, look, loss, of_replicas, loss_scale)
         return clipped, is_applied, Seen(step, row, look, is_over)
 
     def write(self, seen: Seen, of_update: tf.Tensor) -> None:
@@ -147,7 +148,7 @@ class Meter:
         *,
         weights: Sequence[Weight],
         loss: tf.Tensor | None,
-        losses: tf.Tensor | None = None,
+        of_replicas: OfReplicas | None = None,
         loss_scale: tf.Tensor | None = None,
         unless: tf.Tensor | None = None,
     ) -> None:
@@ -157,7 +158,7 @@ class Meter:
             gradients: One for each variable.
             weights: Of each variable.
             loss: See `look`, as for the next two.
-            losses: Float32 [r].
+            of_replicas: Of each replica.
             loss_scale: Float32 [].
             unless: Bool []; where it is true nothing is written.
         """
@@ -182,7 +183,7 @@ class Meter:
             values = [tf.convert_to_tensor(weight.value) for weight in weights]
             look = self._sampler.look_closely(gradients, values, norms)
         flags = tf.constant(0.0)
-        row = self._row(norms, untouched, flags, look, loss, losses, loss_scale)
+        row = self._row(norms, untouched, flags, look, loss, of_replicas, loss_scale)
         self.write(
             Seen(self._ring.step(), row, look, is_over), tf.zeros([self.layout.update_width])
         )
@@ -250,7 +251,7 @@ class Meter:
         flags: tf.Tensor,
         look: Look | None,
         loss: tf.Tensor | None,
-        losses: tf.Tensor | None,
+        of_replicas: OfReplicas | None,
         loss_scale: tf.Tensor | None,
     ) -> tf.Tensor:
         """Returns the row of a step, float32 [row_width], see `layout.py`."""
@@ -259,8 +260,10 @@ class Meter:
         scalars = [shown_loss, norms.overall, report.norm_after, report.scale, flags]
         parts = [norms.each, tf.stack(scalars)]
         if self.layout.replicas > 1:
-            unknown = tf.fill([self.layout.replicas], np.float32(np.nan))
-            parts.append(unknown if losses is None else losses * float(self.layout.replicas))
+            r = self.layout.replicas
+            unknown = tf.fill([r], np.float32(np.nan))
+            known = OfReplicas(unknown, unknown) if of_replicas is None else of_replicas
+            parts += [known.losses * float(r), known.norms * float(r)]
         if self.layout.loss_scaled:
             skips = tf.cast(self._skips.read_value(), tf.float32)
             parts.append(tf.stack([tf.constant(1.0) if loss_scale is None else loss_scale, skips]))
@@ -270,6 +273,10 @@ class Meter:
         return tf.concat(parts, axis=0)
 
     # The host's side.
+
+    def steps_taken(self) -> int:
+        """Returns how many steps were taken; from any thread, and it waits for no step."""
+        return self._ring.steps_taken()
 
     def is_stopped(self) -> bool:
         """Says whether a step ended the training."""

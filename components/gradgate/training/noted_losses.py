@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from gradgate.training.scope import is_reachable, replica
@@ -11,16 +10,12 @@ from gradgate.training.scope import is_reachable, replica
 class NotedLosses:
     """Losses between the forward pass and the step, while one step is traced.
 
-    Args:
-        replicas: Of all processes.
-
     Attributes:
         are_measured: Whether every step traced so far knew its loss.
     """
 
-    def __init__(self, replicas: int) -> None:
+    def __init__(self) -> None:
         self.are_measured = True
-        self._replicas = replicas
         self._losses: dict[int, Any] = {}  # by replica: some optimizers change threads
 
     def note(self, loss: Any) -> None:
@@ -50,8 +45,3 @@ class NotedLosses:
         self._losses.pop(replica(), None)
         self.are_measured &= loss is not None
         return loss
-
-    def at_its_place(self, loss: tf.Tensor | None) -> tf.Tensor:
-        """Returns a loss of this replica, float32 [], as a row to be summed, float32 [r]."""
-        is_own = tf.range(self._replicas) == replica()
-        return tf.where(is_own, np.float32(np.nan) if loss is None else loss, 0.0)

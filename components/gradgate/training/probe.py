@@ -22,6 +22,7 @@ from gradgate.training.layout import Layout
 from gradgate.training.meter import Meter, Seen
 from gradgate.training.noted_losses import NotedLosses
 from gradgate.training.overflow import any_infinite, are_bad, is_fault, marked, unscaled
+from gradgate.training.replicas import at_its_place, split
 from gradgate.training.sample import adam_rms, change_norm, that_can_be_taken_out
 from gradgate.training.scope import as_written, outside_of_traces, replica, replicas_here
 from gradgate.training.settings import GuardSettings
@@ -74,7 +75,7 @@ class Probe:
         self._layers: list[int] = []  # each variable's
         self._positions: dict[int, int] = {}
         self._replicas = strategy.num_replicas_in_sync
-        self._losses = NotedLosses(self._replicas)
+        self._losses = NotedLosses()
         self._batches = names.inner_optimizer(optimizer).gradient_accumulation_steps or 1
         self._is_scaled = names.inner_optimizer(optimizer) is not optimizer
         self.labels = labels
@@ -95,11 +96,12 @@ class Probe:
         self._losses.note(loss)
 
     @as_written
-    def losses_to_sum(self) -> tf.Tensor | None:
-        """Returns the loss of this replica at its place, float32 [r]; None with one replica."""
+    def of_replica(self, pairs: Pairs) -> tf.Tensor | None:
+        """Returns loss and gradient norm of this replica; see `Observer`."""
         if self._replicas == 1:
             return None
-        return self._losses.at_its_place(self._losses.take())
+        norm = norms_of([gradient for gradient, _ in pairs]).overall
+        return at_its_place(self._losses.take(), norm, self._replicas)
 
     @as_written
     def note_batch(self) -> None:
@@ -110,17 +112,20 @@ class Probe:
         self._count_labels()
 
     @as_written
-    def see_gradients(self, pairs: Pairs, losses: tf.Tensor | None) -> tuple[list[Any], tf.Tensor]:
+    def see_gradients(
+        self, pairs: Pairs, of_replicas: tf.Tensor | None
+    ) -> tuple[list[Any], tf.Tensor]:
         """Measures and clips one step; see `Observer`."""
         meter = self._made_meter()
         here = replica() % replicas_here(self._strategy)
         positions, gradients = self._in_order(pairs, note=True)
+        known = None if of_replicas is None else split(of_replicas)
         if self._batches > 1:
             loss = meter.take_losses()[0] / float(self._batches)
-        elif losses is None:
+        elif known is None:
             loss = self._losses.take()
         else:
-            loss = tf.reduce_sum(losses)
+            loss = tf.reduce_sum(known.losses)
         if here == 0:
             self.traces += 1
             self._updates = {}
@@ -130,7 +135,7 @@ class Probe:
             gradients,
             weights=self._weights,
             loss=loss if self.loss_measured else None,
-            losses=losses,
+            of_replicas=known,
             loss_scale=self._scale(),
             replica_here=here,
         )
@@ -244,24 +249,25 @@ class Probe:
         """Tells a scale that was too great from a step with a fault: see `overflow.py`."""
         meter = self._made_meter()
         _, gradients = self._in_order(pairs, note=True)
-        scale, loss, losses = self._scale(), self._losses.peek(), None
+        scale, loss, known = self._scale(), self._losses.peek(), None
         is_bad = has_infinity = None
         if self._replicas > 1:
+            norms = norms_of(gradients)
             packed = tf.distribute.get_replica_context().all_reduce(
                 tf.distribute.ReduceOp.SUM,
                 tf.concat(
                     [
-                        tf.cast(are_bad(gradients), tf.float32),
+                        tf.cast(~tf.math.is_finite(norms.each), tf.float32),
                         tf.cast(any_infinite(gradients), tf.float32)[None],
-                        self._losses.at_its_place(loss),
+                        at_its_place(loss, norms.overall / scale, self._replicas),
                     ],
                     axis=0,
                 ),
             )
-            bad, infinite, losses = tf.split(packed, [self.variables, 1, self._replicas])
-            is_bad, has_infinity = bad > 0, infinite[0] > 0
+            bad, infinite, summed = tf.split(packed, [self.variables, 1, 2 * self._replicas])
+            is_bad, has_infinity, known = bad > 0, infinite[0] > 0, split(summed)
             is_finite = ~tf.reduce_any(is_bad)
-            loss = None if loss is None else tf.reduce_sum(losses)
+            loss = None if loss is None else tf.reduce_sum(known.losses)
         if not self._is_first_here():
             return is_finite
 
@@ -284,7 +290,7 @@ class Probe:
                 [unscaled(each, scale) for each in (gradients if is_bad is None else named)],
                 weights=self._weights,
                 loss=loss,
-                losses=losses,
+                of_replicas=known,
                 loss_scale=scale,
                 unless=~fault,
             )

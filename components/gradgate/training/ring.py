@@ -62,9 +62,13 @@ class Ring:
         with tf.control_dependencies([row]):
             self._steps.assign_add(advance, read_value=False)
 
+    def steps_taken(self) -> int:
+        """Returns the steps written so far, on the host."""
+        return int(self._steps.numpy())
+
     def read(self) -> Rows:
         """Returns the rows that were not returned before, on the host."""
-        steps = int(self._steps.numpy())
+        steps = self.steps_taken()
         first = max(self._read, steps - self.capacity)
         lost, self._read = first - self._read, steps
         if first == steps:

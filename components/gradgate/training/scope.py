@@ -73,6 +73,40 @@ def strategy_name(strategy: tf.distribute.Strategy) -> str:
     return _STRATEGY_NAMES.get(name, name)
 
 
+def replica_names(strategy: tf.distribute.Strategy) -> tuple[str, ...]:
+    """Returns the name of each of several replicas, such as `worker 1`; nothing for one.
+
+    One of several that a process runs has the number of its device besides: `worker 1, device 0`.
+    """
+    count, here = strategy.num_replicas_in_sync, replicas_here(strategy)
+    if count == 1:
+        return ()
+    if here == count:
+        return tuple(f"replica {number}" for number in range(count))
+    tasks = task_names(strategy)
+    if here == 1:
+        return tasks
+    return tuple(f"{task}, device {number}" for task in tasks for number in range(here))
+
+
+def task_names(strategy: tf.distribute.Strategy) -> tuple[str, ...]:
+    """Returns the processes that train together, the chief first, as TensorFlow numbers them."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return ()
+    spec = resolver.cluster_spec()
+    jobs = [job for job in ("chief", "worker") if job in spec.jobs]
+    return tuple(f"{job} {number}" for job in jobs for number in range(spec.num_tasks(job)))
+
+
+def task_name(strategy: tf.distribute.Strategy) -> str:
+    """Returns the name of this process among those that train together; empty for a lone one."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return ""
+    return f"{resolver.task_type} {resolver.task_id or 0}"
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Says whether this process writes for all: the chief, else worker 0; a lone one always."""
     resolver = strategy.cluster_resolver

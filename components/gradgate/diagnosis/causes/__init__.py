@@ -33,6 +33,7 @@ from gradgate.diagnosis.causes.precision import PRECISION
 from gradgate.diagnosis.causes.recurrent_product import RECURRENT_PRODUCT
 from gradgate.diagnosis.causes.saturated_units import SATURATED_UNITS
 from gradgate.diagnosis.causes.saturating_depth import SATURATING_DEPTH
+from gradgate.diagnosis.causes.sick_worker import SICK_WORKER
 from gradgate.diagnosis.causes.small_batch_norm import SMALL_BATCH_NORM
 from gradgate.diagnosis.causes.spoiled_weights import SPOILED_WEIGHTS
 from gradgate.diagnosis.causes.swinging_steps import SWINGING_STEPS
@@ -42,6 +43,7 @@ from gradgate.diagnosis.causes.vanishing_gradient import VANISHING_GRADIENT
 
 ALL: Final[tuple[KnownCause, ...]] = (
     # What goes in.
+    SICK_WORKER,
     MISSING_VALUES,
     LABELS_OUT_OF_RANGE,
     INPUT_SCALE,

@@ -30,6 +30,7 @@ class StepCount:
         self.disorder = ""
         has_gradient = [variable.has_gradient for variable in card.variables]
         self._has_gradient: Bools = np.array(has_gradient, dtype=bool)
+        self._replicas = card.replicas
 
     def feed(self, batch: StepBatch) -> None:
         """Takes in a batch.
@@ -43,6 +44,12 @@ class StepCount:
             raise ValueError(
                 f"The record has {variables} variables in model.json, and {sorted(widths)} columns"
                 " in its steps."
+            )
+        told = {v.shape[1] for v in (batch.replica_loss, batch.replica_norm) if v is not None}
+        if told - {self._replicas}:
+            raise ValueError(
+                f"The record has {self._replicas} replicas in model.json, and {sorted(told)} in its"
+                " steps."
             )
         if not len(batch.step):
             return

@@ -11,7 +11,9 @@ from gradgate.gate.signals.base import Samples as Samples
 from gradgate.gate.signals.base import Signal as Signal
 from gradgate.gate.signals.base import StepSignal as StepSignal
 from gradgate.gate.signals.base import Unmeasured as Unmeasured
+from gradgate.gate.signals.base import columns_called as columns_called
 from gradgate.gate.signals.base import per_layer as per_layer
+from gradgate.gate.signals.base import per_replica as per_replica
 from gradgate.gate.signals.base import per_variable as per_variable
 from gradgate.gate.signals.clip import CLIP_SATURATION, CLIP_SCALE
 from gradgate.gate.signals.depth import GRADIENT_FIRST_LAST_RATIO
@@ -46,6 +48,7 @@ from gradgate.gate.signals.loss import (
     LOSS_VS_CONSTANT,
 )
 from gradgate.gate.signals.loss_scale import LOSS_SCALE_SKIPPED, LOSS_SCALE_VALUE
+from gradgate.gate.signals.replicas import REPLICA_LOSS_RATIO, REPLICA_NONFINITE
 from gradgate.gate.signals.spikes import GRADIENT_SPIKE, GRADIENT_SPIKE_SCORE, LOSS_SPIKE
 from gradgate.gate.signals.steps import STEP_SKIPPED
 from gradgate.gate.signals.unused import MODEL_UNUSED_FRACTION, VARIABLE_UNUSED
@@ -87,6 +90,8 @@ ALL: Final[tuple[Signal, ...]] = (
     GRADIENT_GLOBAL_NORM,
     GRADIENT_SPIKE,
     GRADIENT_SPIKE_SCORE,
+    REPLICA_NONFINITE,
+    REPLICA_LOSS_RATIO,
     VARIABLE_ADAM_RMS,
     VARIABLE_UPDATE_RATIO,
     VARIABLE_WEIGHT_NORM,

@@ -28,7 +28,7 @@ class Unmeasured(Exception):  # noqa: N818 - an answer, not an error: the rule i
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Column:
-    """What one column of a signal is about: a variable, a layer, or the run as a whole (None)."""
+    """What one column of a signal is about: a variable, a layer, a replica; None is the run."""
 
     variable: str | None = None
     rank: int = 0
@@ -43,8 +43,8 @@ class Samples:
 
     Attributes:
         step: int64 [n].
-        value: float64 [n, k], one column for the run, or one for each variable or layer of the
-            card.
+        value: float64 [n, k], one column for the run, or one for each variable, layer or replica
+            of the card.
         measured: bool [n, k], False where there is no sample; of signals that `has_gaps`. None
             when there is one everywhere.
     """
@@ -66,7 +66,7 @@ class Facts:
 Read = Callable[[StepBatch, Evidence], Samples]
 """Takes the samples out of a batch; a variable without a gradient has a column too."""
 
-Level = Literal["run", "run-sampled", "variable", "variable-sampled", "layer"]
+Level = Literal["run", "run-sampled", "variable", "variable-sampled", "layer", "replica"]
 
 
 class Memoryless:
@@ -99,7 +99,7 @@ class StepSignal:
         what: What it is, in one sentence, with its formula.
         level: `run` or `variable` at every step; `run-sampled` or `variable-sampled` on the
             statistics rows; `layer` at every look at the activations, and of a layer that never
-            had a sample it says nothing.
+            had a sample it says nothing; `replica` at every step, of each of several replicas.
         kind: `measure`, or `indicator` when a sample is 0 or 1.
         reader: Gives what reads one pass over the steps, from the first batch to the last: anew
             for each pass, since it may remember what came before.
@@ -169,7 +169,7 @@ def _of_name(name: str) -> Signal:
 
 
 def per_variable(signal: Signal) -> bool:
-    """Whether the signal has a column for each variable or layer, so that a scope makes sense."""
+    """Whether the signal has more columns than one, so that a scope makes sense."""
     if isinstance(signal, FactSignal):
         return signal.per_variable
     return signal.level not in {"run", "run-sampled"}
@@ -180,6 +180,18 @@ def per_layer(signal: Signal) -> bool:
     return isinstance(signal, StepSignal) and signal.level == "layer"
 
 
+def per_replica(signal: Signal) -> bool:
+    """Whether its columns are the replicas that the training ran on."""
+    return isinstance(signal, StepSignal) and signal.level == "replica"
+
+
+def columns_called(signal: Signal) -> str:
+    """What its columns are, such as `variables`."""
+    if per_layer(signal):
+        return "layers"
+    return "replicas" if per_replica(signal) else "variables"
+
+
 def columns_of(card: ModelCard) -> tuple[Column, ...]:
     """A column for each variable of the card, in its order."""
     return tuple(Column(variable=v.path, rank=len(v.shape)) for v in card.variables)
@@ -188,6 +200,11 @@ def columns_of(card: ModelCard) -> tuple[Column, ...]:
 def layers_of(card: ModelCard) -> tuple[Column, ...]:
     """A column for each layer whose activations are looked at, in the order of the card."""
     return tuple(Column(variable=layer.layer) for layer in card.activations)
+
+
+def replicas_of(card: ModelCard) -> tuple[Column, ...]:
+    """A column for each of several replicas, in the order of the record."""
+    return tuple(Column(variable=name) for name in card.replicas_by_name)
 
 
 def of_run(batch: StepBatch, values: Float32s | Bools, *, keep: Bools | None = None) -> Samples:

@@ -2,11 +2,17 @@
 
 What is written, in this order: the model by `run_fn`; the training's uid into the model; the
 record, with the digest of the model. So each names the other, and neither can be exchanged alone.
+
+With TF_CONFIG in its environment it is one of several processes that train together, each started
+with the same arguments. The chief does as above; the others leave nothing at the places of the
+outputs, which are the chief's.
 """
 
+import copy
 import json
 import logging
 import shutil
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -21,6 +27,7 @@ from tfx.utils import path_utils
 from gradgate.contracts import Tracking
 from gradgate.tfx.trainer.data_sources import data_sources
 from gradgate.tfx.trainer.mirrors import mirrors
+from gradgate.tfx.trainer.task import is_chief
 from gradgate.training import GuardSettings, TrainingContext
 
 GUARD, TRACKING, CODE, HEALTH = "guard", "tracking", "code_version", "gradient_health"
@@ -37,12 +44,21 @@ class Executor(GenericExecutor):
         output_dict: _Artifacts,
         exec_properties: dict[str, Any],
     ) -> None:
-        """Trains, and finishes the record.
+        """Trains, and finishes the record; as a worker of several, helps to train.
 
         Raises:
+            ValueError: If TF_CONFIG is not as TensorFlow has it.
             Exception: What `run_fn` raised. TFX then deletes the outputs of this execution; the
                 record is kept in its stateful working directory, which a log line names.
         """
+        if is_chief():
+            self._train(input_dict, output_dict, exec_properties)
+        else:
+            self._help(input_dict, output_dict, exec_properties)
+
+    def _train(
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
         record_dir = Path(artifact_utils.get_single_uri(output_dict[HEALTH]))
         self._training = TrainingContext(
             record_dir,
@@ -72,6 +88,32 @@ class Executor(GenericExecutor):
         health.set_string_custom_property("training_uid", manifest.training_uid)
         health.set_string_custom_property("status", manifest.status)
         health.set_int_custom_property("observed_steps", manifest.observed_steps)
+
+    def _help(
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Runs `run_fn` with folders of its own for all that it writes, which go when it is over.
+
+        All processes save, as TensorFlow asks for: some variables are summed for it.
+        """
+        with tempfile.TemporaryDirectory(prefix="gradgate-worker-") as scratch:
+            outputs = copy.deepcopy(output_dict)
+            for name, artifacts in outputs.items():
+                for number, artifact in enumerate(artifacts):
+                    artifact.uri = f"{scratch}/{name}-{number}"
+                    Path(artifact.uri).mkdir()
+            self._training = TrainingContext(
+                artifact_utils.get_single_uri(outputs[HEALTH]),
+                GuardSettings.from_config(json.loads(exec_properties[GUARD])),
+                uuid.uuid4().hex,
+                is_writer=False,
+            )
+            try:
+                super().Do(input_dict, outputs, exec_properties)
+                self._training.finish("completed")
+            except BaseException as error:
+                self._training.finish("failed", f"{type(error).__name__}: {error}")
+                raise
 
     def _GetFnArgs(  # noqa: N802 - TFX's name
         self,

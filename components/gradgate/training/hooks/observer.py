@@ -24,11 +24,21 @@ class Observer(Protocol):
     def note_batch(self) -> None:
         """A batch is accumulated; the step comes later, or now."""
 
-    def losses_to_sum(self) -> tf.Tensor | None:
-        """Returns the loss of this replica at its place, float32 [r]; None with one replica."""
+    def of_replica(self, pairs: Pairs) -> tf.Tensor | None:
+        """Returns what is to be summed beside this replica's gradients, float32 [2r], or None.
 
-    def see_gradients(self, pairs: Pairs, losses: tf.Tensor | None) -> tuple[list[Any], tf.Tensor]:
-        """Takes the aggregated gradients; returns those to use, and bool [], whether to."""
+        Its loss and the norm of its gradients, each at its place; None with one replica.
+        """
+
+    def see_gradients(
+        self, pairs: Pairs, of_replicas: tf.Tensor | None
+    ) -> tuple[list[Any], tf.Tensor]:
+        """Takes the aggregated gradients; returns those to use, and bool [], whether to.
+
+        Args:
+            pairs: The gradients.
+            of_replicas: The sum of what `of_replica` gave.
+        """
 
     def note_update(self, variable: Any, value: Any, *, replaces: bool) -> None:
         """Takes what is about to be added to any variable, or what is to replace it."""

@@ -33,8 +33,8 @@ class ObservedStep:
         pairs = list(grads_and_vars)
         if self._was_seen():
             return pairs
-        reduced, losses = self._sum(pairs)
-        gradients, _ = self._observer.see_gradients(reduced, losses)
+        reduced, of_replicas = self._sum(pairs)
+        gradients, _ = self._observer.see_gradients(reduced, of_replicas)
         return [
             (gradient, variable) for gradient, (_, variable) in zip(gradients, reduced, strict=True)
         ]
@@ -52,8 +52,8 @@ class ObservedStep:
         """
         variables, gradients = prepared(self._optimizer, grads, trainable_variables)
         pairs = list(zip(gradients, map(names.tf_variable, variables), strict=True))
-        reduced, losses = self._sum(pairs)
-        used, is_used = self._observer.see_gradients(reduced, losses)
+        reduced, of_replicas = self._sum(pairs)
+        used, is_used = self._observer.see_gradients(reduced, of_replicas)
 
         def use(used: Sequence[Any]) -> tf.Tensor:
             self._apply(used, variables)
@@ -101,18 +101,18 @@ class ObservedStep:
         return self._is_decided or replica() in self._deciding
 
     def _sum(self, pairs: Pairs) -> tuple[list[Any], tf.Tensor | None]:
-        """Sums gradients and losses over replicas, in one go.
+        """Sums gradients, and what is told of each replica, over replicas, in one go.
 
         Without those that are None: Keras 3.15 breaks when it is to warn of them here.
         """
-        losses = self._observer.losses_to_sum()
+        of_replicas = self._observer.of_replica(pairs)
         given = [pair for pair in pairs if pair[0] is not None]
-        if losses is None:
+        if of_replicas is None:
             summed = list(self._aggregate(given)) if given else []
         else:
-            *summed, (losses, _) = self._aggregate([*given, (losses, pairs[0][1])])
+            *summed, (of_replicas, _) = self._aggregate([*given, (of_replicas, pairs[0][1])])
         left = iter(summed)
-        return [pair if pair[0] is None else next(left) for pair in pairs], losses
+        return [pair if pair[0] is None else next(left) for pair in pairs], of_replicas
 
     def _where(
         self, is_used: tf.Tensor, used: list[Any], use: Callable[[list[Any]], tf.Tensor]
