@@ -73,6 +73,16 @@ def test_who_is_lost_and_how_one_knows(changes, words):
     assert loss(**changes) == (None if words is None else words + AFTER)
 
 
+def test_who_ended_in_good_order_is_named_only_where_nobody_else_is():
+    ended = dataclasses.replace(PEER, name="worker 0", bye="completed", heard_at=0.0)
+    found = find_loss(OWN, [ended, PEER], LIMITS, now=1001.0, is_chief=True)
+    assert found.is_end
+    gone = dataclasses.replace(PEER, is_closed=True)
+    found = find_loss(OWN, [ended, gone], LIMITS, now=1001.0, is_chief=True)
+    assert found.words.startswith("worker 1 is gone")
+    assert not found.is_end
+
+
 def test_only_the_chief_decides_that_nothing_moves():
     assert loss(now=2801.0, heard_at=2801.0, is_chief=False) is None
 

@@ -277,7 +277,8 @@ class Guard:
 
     def cause_of_failure(self, message: str) -> str:
         """Returns why the training failed, led by the process that was lost, if one was."""
-        cause = "" if self._watch is None else self._watch.cause()
+        error = message.partition(":")[0]
+        cause = "" if self._watch is None else self._watch.cause(error)
         # What TensorFlow says of a broken collective is a page long, and names nobody.
         return f"{cause}; {message.partition(chr(10))[0]}" if cause else message
 

@@ -1,12 +1,14 @@
 """What is known of the other processes, and which of them is lost: pure, on plain values."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Literal
 
 from gradgate.training.workers.limits import WatchLimits
 
 Bye = Literal["completed", "stopped", "failed", "terminated"]
+_IN_GOOD_ORDER = ("completed", "stopped")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,10 +62,12 @@ class Loss:
     Attributes:
         words: Who, and how one knows, in one sentence.
         is_hang: Whether all answer, and still nothing moves.
+        is_end: Whether they ended in good order, which matters only to one that waits for them.
     """
 
     words: str
     is_hang: bool = False
+    is_end: bool = False
 
 
 def find_loss(
@@ -74,12 +78,9 @@ def find_loss(
     Whoever said good-bye, or whose line is closed, is named before one that is silent, and that
     one before one that hangs: the first is sure, the last may only wait for the others.
     """
-    gone = [_gone(peer) for peer in peers if peer.is_closed or peer.bye]
-    if gone:
-        return Loss(words=f"{_listed(gone)}; {_after(own)}")
-    silent = [_silent(peer, now) for peer in peers if now - peer.heard_at > limits.silence_seconds]
-    if silent:
-        return Loss(words=f"{_listed(silent)}; {_after(own)}")
+    lost = _lost(own, peers, now, limits.silence_seconds)
+    if lost is not None:
+        return lost
     patience = limits.hang_seconds if own.steps else limits.first_seconds
     if is_chief and now - own.stepped_at > patience:
         return Loss(words=_hanging(own, peers, now), is_hang=True)
@@ -109,10 +110,19 @@ def suspect(own: Own, peers: Sequence[Peer], *, now: float, late_seconds: float)
         late_seconds: After which a process is late. Much less than `silence_seconds`: that
             something is wrong is known.
     """
-    gone = [_gone(peer) for peer in peers if peer.is_closed or peer.bye]
-    silent = [_silent(peer, now) for peer in peers if now - peer.heard_at > late_seconds]
-    found = gone or silent
-    return f"{_listed(found)}; {_after(own)}" if found else ""
+    lost = _lost(own, peers, now, late_seconds)
+    return "" if lost is None else lost.words
+
+
+def _lost(own: Own, peers: Sequence[Peer], now: float, late_seconds: float) -> Loss | None:
+    ended = [peer for peer in peers if peer.bye in _IN_GOOD_ORDER]
+    gone = [peer for peer in peers if (peer.is_closed or peer.bye) and peer not in ended]
+    late = [p for p in peers if p not in ended and now - p.heard_at > late_seconds]
+    for found, say in ((gone, _gone), (late, functools.partial(_silent, now=now)), (ended, _gone)):
+        if found:
+            words = f"{_listed([say(peer) for peer in found])}; {_after(own)}"
+            return Loss(words=words, is_end=found is ended)
+    return None
 
 
 def _gone(peer: Peer) -> str:

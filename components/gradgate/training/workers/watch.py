@@ -101,11 +101,17 @@ class Watch:
             thread.start()
         atexit.register(self._stop)
 
-    def cause(self) -> str:
-        """Returns who is to blame that a step has failed; empty when nobody stands out.
+    def cause(self, error: str) -> str:
+        """Returns who is to blame for the failure of the training; empty when nobody stands out.
 
-        Waits a few beats for it, since TensorFlow may notice sooner.
+        For an error of TensorFlow's it waits a few beats, since TensorFlow may notice sooner. Any
+        other is the training code's own, unless somebody is known to be lost.
+
+        Args:
+            error: Name of the error's class.
         """
+        if not (error.endswith("Error") and hasattr(tf.errors, error)):
+            return "" if self._loss is None or self._loss.is_end else self._loss.words
         beat = self._limits.beat_seconds
         until = time.monotonic() + _LATE_BEATS * beat
         while True:
@@ -146,6 +152,7 @@ class Watch:
             if self._loss is not None and self._is_stuck(self._loss):
                 self._leave_for(self._loss)
         self._lines.exchange(self._said() | self._bye)
+        self._lines.close()
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -164,7 +171,8 @@ class Watch:
         loss = find_loss(own, self._peers, self._limits, now=now, is_chief=self._is_chief)
         if loss is not None and self._loss is None:
             self._found_at = now
-            _log.error("gradgate: %s", loss.words)
+            # Others may end while this process exports its model.
+            _log.log(logging.INFO if loss.is_end else logging.ERROR, "gradgate: %s", loss.words)
         self._loss = loss
 
     def _said(self) -> dict[str, Any]:
@@ -187,7 +195,7 @@ class Watch:
             self._lines.exchange(self._said() | {"bye": "failed", "message": loss.words})
         except Exception:  # noqa: BLE001 - it must end all the same
             _log.exception("gradgate: the record could not be finished")
-        _log.error("gradgate: the training waits in vain; ending with status %d", LOST)
+        _log.error("gradgate: waits in vain, so ends with status %d: %s", LOST, loss.words)
         _leave()
 
 
