@@ -19,7 +19,9 @@ def test_gate_and_pusher_take_a_model_and_a_record_by_their_paths(sound, policy,
     record = Importer(source_uri=sound.health.uri, artifact_type=gradgate.GradientHealth)
     record = record.with_id("record")
     gate = gradgate.GradientGate(
-        model=model.outputs["result"], gradient_health=record.outputs["result"], policy=policy
+        model=model.outputs["result"],
+        gradient_health=record.outputs["result"],
+        policy=f"{policy}\nrequire_evaluator: false\n",
     )
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(tmp_path / "serving"))
