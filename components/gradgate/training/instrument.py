@@ -119,7 +119,7 @@ def instrument(
             target,
             settings,
             uuid.uuid4().hex,
-            sinks=mirrors(target, tracking, tensorboard),
+            sinks=mirrors(target, tracking, tensorboard) if is_chief(strategy) else (),
             resume=resume,
             is_writer=is_chief(strategy),
         )
