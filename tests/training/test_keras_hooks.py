@@ -317,3 +317,42 @@ def test_so_is_that_of_an_optimizer_whose_loss_is_scaled(line, record_dir, name)
 def test_and_that_of_the_scaling_itself(line, record_dir, name):
     optimizer = _unknown(name, None, base=SCALING)(keras.optimizers.SGD())
     assert f"has no Unknown.{name}, where" in _refusal(line(), record_dir, optimizer)
+
+
+# How the layers of a model are joined.
+
+
+def test_a_model_that_is_a_graph_tells_its_calls_in_order():
+    x = keras.Input((2,))
+    first, second = keras.layers.Dense(2), keras.layers.Dense(1)
+    functional = keras.Model(x, second(first(x)))
+    sequential = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    graph = names.graph_of(functional)
+    calls = names.calls_of(graph)
+    assert [call.operation for call in calls][1:] == [first, second]
+    assert [call.is_input for call in calls] == [True, False, False]
+    assert calls[2].input_tensors[0] is calls[1].outputs[0]
+    assert graph.inputs[0] is calls[0].outputs[0]
+    assert graph.outputs[0] is calls[2].outputs[0]
+    assert len(names.calls_of(names.graph_of(sequential))) == 2
+
+
+def test_what_has_a_call_of_its_own_is_no_graph_and_tells_what_it_holds_in_order():
+    class Own(keras.Model):
+        def __init__(self, **more):
+            super().__init__(**more)
+            self.first, self.second = keras.layers.Dense(1), keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    class Changed(keras.Sequential):
+        def call(self, x):
+            return super().call(x) * 2
+
+    own = Own()
+    assert names.graph_of(own) is None
+    assert names.parts_of(own) == [own.first, own.second]
+    assert names.graph_of(Changed([keras.Input((2,)), keras.layers.Dense(1)])) is None
+    assert names.graph_of(keras.Sequential([keras.layers.Dense(1)])) is None  # not built yet
+    assert names.graph_of(keras.layers.Dense(1)) is None
