@@ -36,7 +36,7 @@ def judged(policy, tmp_path):
     [
         pytest.param(
             "missing_values",
-            "Find the columns with missing values, and fill or drop them",
+            "this belongs into preprocessing_fn, so that serving does the same",
             "x = np.where(np.isfinite(x), x, np.nanmean(x, axis=0))",
             marks=pytest.mark.half("first"),
         ),
@@ -65,7 +65,7 @@ def test_what_the_text_says_mends_the_program(judged, name, said, code):
     assert sick.decision == "block"
     first = telling.shown_first(sick)[0]
     assert first.id == ALL[name].CAUSE
-    assert first.change.startswith(said)
+    assert said in first.change
     assert code in first.snippet
     for text in (explain(sick), render(sick, "text"), render(sick, "html"), note(sick)):
         assert first.title in text
