@@ -5,7 +5,7 @@ processes, in turns; a ratio is the median over rounds of paired times, of both 
 of the wall clock. "Same thing twice" is the plain loop against itself: what a ratio means on this
 machine.
 
-    python benchmarks/several_workers.py [--rounds 15] [--out FILE]
+    python benchmarks/several_workers.py [--rounds 15] [--models NAME ...] [--out FILE]
 """
 
 import argparse
@@ -40,14 +40,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--models", nargs="+", choices=_MODELS, default=list(_MODELS))
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.worker is not None:
-        _work(asked.worker, asked.rounds)
+        _work(asked.worker, asked.rounds, asked.models)
         return
     with tempfile.TemporaryDirectory() as folder:
         places = _addresses(2)
-        running = [_start(number, places, folder, asked.rounds) for number in range(2)]
+        given = ["--rounds", str(asked.rounds), "--models", *asked.models]
+        running = [_start(number, places, folder, given) for number in range(2)]
         if any(process.wait() for process in running):
             raise SystemExit("several_workers: a process failed")
         found = [json.loads(Path(folder, f"{n}.json").read_text()) for n in range(2)]
@@ -65,19 +67,22 @@ def _addresses(count: int) -> list[str]:
     return found
 
 
-def _start(number: int, places: list[str], folder: str, rounds: int) -> "subprocess.Popen[bytes]":
+def _start(
+    number: int, places: list[str], folder: str, given: list[str]
+) -> "subprocess.Popen[bytes]":
     config = {"cluster": {"worker": places}, "task": {"type": "worker", "index": number}}
-    command = [sys.executable, __file__, "--worker", folder, "--rounds", str(rounds)]
+    command = [sys.executable, __file__, "--worker", folder, *given]
     return subprocess.Popen(command, env={**os.environ, "TF_CONFIG": json.dumps(config)})
 
 
-def _work(folder: Path, rounds: int) -> None:
+def _work(folder: Path, rounds: int, models: list[str]) -> None:
     import tensorflow as tf
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     number = strategy.cluster_resolver.task_id
     found: dict[str, dict[str, list[Times]]] = {}
-    for model, (units, rows, steps) in _MODELS.items():
+    for model in models:
+        units, rows, steps = _MODELS[model]
         trainings = {
             name: _training(strategy, units, rows, settings, folder / f"{model}-{name}")
             for name, settings in _VARIANTS.items()
@@ -137,7 +142,8 @@ def _table(*workers: dict[str, dict[str, list[Times]]]) -> str:
         "| model | variant | ms a step | CPU, ratio | wall, ratio |",
         "|---|---|---|---|---|",
     ]
-    for model, (_, _, steps) in _MODELS.items():
+    for model in workers[0]:
+        steps = _MODELS[model][2]
         cpu, wall = {}, {}
         for name in _VARIANTS:
             both = list(zip(*(worker[model][name] for worker in workers), strict=True))
