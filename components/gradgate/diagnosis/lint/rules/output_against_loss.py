@@ -118,28 +118,34 @@ def _ask(design: Design) -> Iterator[Found]:
         if activation is None:
             continue
         of = f"{design.path(place)}: {loss.name}"
-        if loss.from_logits:
+        alone = list(_one_unit(design, loss, place, activation, of))
+        if alone:
+            yield from alone
+        elif loss.from_logits:
             yield from _logits(of, place, activation)
         else:
-            for misfit in _PROBABILITIES.get(loss.name, ()):
-                if activation in misfit.activations:
-                    yield Found(
-                        place=place,
-                        severity=misfit.severity,
-                        message=f"{of} on {activation} outputs: it {misfit.because}",
-                        advice=misfit.advice,
-                    )
-        yield from _one_unit(design, loss, place, activation, of)
+            yield from _misfits(of, loss, place, activation)
+
+
+def _misfits(of: str, loss: LossCard, place: int, activation: str) -> Iterator[Found]:
+    for misfit in _PROBABILITIES.get(loss.name, ()):
+        if activation in misfit.activations:
+            yield Found(
+                place=place,
+                severity=misfit.severity,
+                message=f"{of} on {activation} outputs: it {misfit.because}",
+                advice=misfit.advice,
+            )
 
 
 def _logits(of: str, place: int, activation: str) -> Iterator[Found]:
     if activation in _SQUASHING:
         yield Found(
             place=place,
+            severity="warning",
             message=(
-                f"{of} with from_logits=True on {activation} outputs: unless Keras finds the logits"
-                f" behind it (it says so with a warning), {activation} is applied twice, and the"
-                " gradient of what is sure and wrong vanishes"
+                f"{of} with from_logits=True on {activation} outputs: Keras takes the logits behind"
+                f" it and warns; where an operation hides them, {activation} is applied twice"
             ),
             advice=f'drop from_logits=True, or the activation="{activation}"',
         )
@@ -187,9 +193,9 @@ A loss is made for outputs of one form. Cross-entropy of probabilities cuts off 
 0 to 1, so an output without activation gets no gradient there, and training stands still while the
 loss looks like a large number. Cross-entropy `from_logits` applies the sigmoid or softmax itself;
 on outputs that have theirs it is applied twice, which flattens the gradient of exactly those
-examples that are wrong. (Keras finds the logits behind an activation that stands right before the
-loss, and then computes the right thing with a warning; an operation or a cast in between hides
-them.) The mean squared error of a softmax is nearly flat where the model is sure and wrong. Poisson
+examples that are wrong. Where the activation stands
+right before the loss, Keras finds the logits behind it, computes the right thing and warns; an
+operation or a cast in between hides them. So that is a warning. The mean squared error of a softmax is nearly flat where the model is sure and wrong. Poisson
 loss takes the logarithm of the output.
 
 Losses of one's own, and outputs whose activation is not known, are not judged.""",
