@@ -68,13 +68,16 @@ def _is_saturated(each: Snapshot) -> bool:
 
 
 def _is_poorly_initialised(first: Sequence[Snapshot]) -> bool:
-    """Of the first ten steps saved; the range of the gradients at the first of them."""
+    """Of the first ten steps saved; the range of kernels' gradients at the first of them.
+
+    A bias of one unit has no range at all.
+    """
     if not first:
         return False
     variances = [before.var() for name, before, _ in first[0].activations if name == "relu"]
     if len(variances) > 1 and max(variances) > _VARIANCES * min(variances):
         return True
-    finite = [g for g in first[0].gradients if np.isfinite(g).all()]
+    finite = [g for g in first[0].gradients if g.ndim > 1 and np.isfinite(g).all()]
     ranges = [np.subtract(*np.percentile(g, (95, 5))) for g in finite]
     if ranges and min(ranges) < _RANGE:
         return True

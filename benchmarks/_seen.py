@@ -129,7 +129,7 @@ class Watch(keras.callbacks.Callback):
         def forward(x: Any, y: Any) -> Any:
             with keras.StatelessScope():
                 answers = self.model(x, training=False)
-                return self._loss(x, y, answers), answers
+            return self._loss(x, y, answers), answers
 
         return tf.function(forward)
 
@@ -139,17 +139,17 @@ class Watch(keras.callbacks.Callback):
         variables = [variable.value for variable in self.model.trainable_variables]
 
         def backward(x: Any, y: Any) -> Any:
-            with keras.StatelessScope():
-                with tf.GradientTape() as tape:
+            with tf.GradientTape() as tape:
+                with keras.StatelessScope():
                     answers = self.model(x, training=True)
-                    loss = tf.cast(self._loss(x, y, answers), tf.float32)
-                gradients = [
-                    tf.convert_to_tensor(gradient)
-                    for gradient in tape.gradient(loss, variables)
-                    if gradient is not None
-                ]
-                with _noted(self.model) as notes:
-                    self.model(x, training=False)
+                loss = tf.cast(self._loss(x, y, answers), tf.float32)
+            gradients = [
+                tf.convert_to_tensor(gradient)
+                for gradient in tape.gradient(loss, variables)
+                if gradient is not None
+            ]
+            with _noted(self.model) as notes, keras.StatelessScope():
+                self.model(x, training=False)
             self._named[:] = [name for name, _, _ in notes.activations]
             pairs = [pair for _, *pair in notes.activations]
             return loss, gradients, notes.outputs, pairs

@@ -53,7 +53,8 @@ def test_the_silent_nan_is_named_by_its_first_dense_kernel(make, policy, trainin
     assert verdict.headline == (
         "BLOCK nonfinite-gradient: non-finite gradient applied at step 0 in first/kernel"
     )
-    assert sick["nonfinite-gradient"] == sick["loss-improves"] == "block"
+    assert sick["nonfinite-gradient"] == "block"
+    assert sick["loss-improves"] == "warn"
 
 
 def test_saturation_is_named_as_the_first_reason(make, policy, training):
@@ -71,8 +72,9 @@ def test_saturation_is_named_as_the_first_reason(make, policy, training):
     [
         ("nonfinite-loss", "block", lambda t: t.loss.__setitem__(200, math.inf)),
         ("skipped-steps", "block", lambda t: t.applied.__setitem__(slice(100, 116), False)),
-        ("loss-improves", "block", lambda t: t.loss.fill(0.1)),
+        ("loss-improves", "warn", lambda t: t.loss.fill(0.1)),  # as one from trained weights
         ("better-than-constant", "block", lambda t: t.loss.__imul__(8)),
+        ("better-than-constant", "block", lambda t: t.loss.__isub__(9)),  # labels out of range
         ("vanishing-gradient", "block", lambda t: t.mean_abs.__setitem__((slice(None), 2), 1e-9)),
         ("dead-kernel", "block", lambda t: t.zero_fraction.__setitem__((slice(None), 0), 1)),
         ("exploding-gradient", "warn", lambda t: t.norms.__setitem__((slice(50, 52), 0), 2000)),
@@ -106,6 +108,14 @@ def test_embeddings_may_have_empty_gradients(make, policy):
     training.zero_fraction[:, 0] = 1
     _, sick = failed(make, policy, training)
     assert "dead-kernel" not in sick
+
+
+def test_the_keys_bias_of_an_attention_may_have_no_gradient(make, policy):
+    training = make.Training(paths=("net/attention/key/bias", "net/head/kernel"))
+    training.mean_abs[:, 0] = 1e-10
+    training.zero_fraction[:, 0] = 1
+    _, sick = failed(make, policy, training)
+    assert sick == {}
 
 
 def test_no_evidence_is_no_pass(make, policy, training):

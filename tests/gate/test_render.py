@@ -63,20 +63,20 @@ def judged(make, policy):
             )
         elif name in {"shadow", "waived"}:
             training.norms[37:, 0] = 2000
-            training.loss[:] = 0.5
+            training.loss[:] = 0.7
         elif name == "refused":
             training.applied[60] = False
             others = (OtherBlessing(source="Evaluator", blessed=False, same_model=True),)
         options = {"policy": policy, "model": MODEL, "training_only": False, "others": others}
         if name == "shadow":
-            changes = {"mode": "shadow", "shadow_rules": ("loss-improves",)}
+            changes = {"mode": "shadow", "shadow_rules": ("better-than-constant",)}
             options["policy"] = policy.model_copy(update=changes)
         elif name == "waived":
             known = {"policy": "default", "reason": "a new loss, TICKET-381"}
             layers = {"scope": {"layers": ["first/**"]}}
             options["waivers"] = make.waivers(
                 {"rule": "exploding-gradient", **known, **layers},
-                {"rule": "loss-improves", **known},
+                {"rule": "better-than-constant", **known},
                 {"rule": "dead-kernel", **known, "expires": "2026-11-20T00:00:00Z"},
             )
         return make.verdict(training, **options)
@@ -317,7 +317,7 @@ def test_text_shows_what_is_wrong_with_the_evidence(make, training):
 
 def test_explains_one_rule_that_is_asked_for(judged):
     text = explain(judged("nan"), "loss-improves")
-    assert "block loss-improves" in text
+    assert "warn loss-improves" in text
     assert "nonfinite-loss" not in text
     with pytest.raises(ValueError, match="no rule 'x'; its rules are nonfinite-gradient, "):
         explain(judged("nan"), "x")

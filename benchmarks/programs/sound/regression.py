@@ -92,7 +92,12 @@ CASES = (
         make=_stopped_early,
         is_for_tuning=True,
     ),
-    Case(name="scores-continued", what="Goes on from trained weights.", make=_continued),
+    Case(
+        name="scores-continued",
+        what="Goes on from trained weights.",
+        make=_continued,
+        is_for_tuning=True,
+    ),
     Case(name="autoencoder", what="Digits through 8 numbers, Adam.", make=_autoencoder),
     Case(name="denoiser", what="Convolutions take noise out.", make=_denoiser, is_for_tuning=True),
 )

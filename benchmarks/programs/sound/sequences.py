@@ -124,7 +124,12 @@ CASES = (
         make=_text_convolution,
         is_for_tuning=True,
     ),
-    Case(name="transformer", what="Two blocks, warm-up, AdamW, a clip at 1.", make=_transformer),
+    Case(
+        name="transformer",
+        what="Two blocks, warm-up, AdamW, a clip at 1.",
+        make=_transformer,
+        is_for_tuning=True,
+    ),
     Case(
         name="language-model",
         what="The next character, a GRU.",
