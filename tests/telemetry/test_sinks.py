@@ -16,6 +16,9 @@ class Keeps:
     def begin(self, card, *, training_uid, planned_steps):
         self.seen.append("begin")
 
+    def learn(self, card):
+        self.seen.append("learn")
+
     def write(self, batch):
         self.seen.append(len(batch))
 

@@ -39,5 +39,5 @@ def test_gate_and_pusher_take_a_model_and_a_record_by_their_paths(sound, policy,
         components=[model, record, gate, pusher],
     )
     LocalDagRunner().run(pipeline)
-    (version,) = (tmp_path / "serving").iterdir()
+    (version,) = [each for each in (tmp_path / "serving").iterdir() if each.name.isdigit()]
     assert (version / "saved_model.pb").is_file()

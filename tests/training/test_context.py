@@ -4,9 +4,11 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gradgate.contracts import DataSource, bind_tree
 from gradgate.gradients import ClipByGlobalNorm
+from gradgate.telemetry.sinks.tensorboard import TensorBoardSink
 from gradgate.training import GuardSettings, TrainingContext, instrument
 
 
@@ -18,6 +20,9 @@ class Seeing:
 
     def begin(self, card, *, training_uid, planned_steps):
         self.calls.append(("begin", training_uid, planned_steps))
+
+    def learn(self, card):
+        """What is known later is not what these tests ask for."""
 
     def write(self, batch):
         self.calls.append(("write", len(batch)))
@@ -33,6 +38,23 @@ class Broken(Seeing):
 
 def _fn_args(context):
     return types.SimpleNamespace(gradgate=context, train_steps=1)
+
+
+def test_tensorboard_shows_layers_that_are_first_looked_at_after_it_began(
+    mlp, record_dir, tmp_path, caplog
+):
+    data = tf.data.Dataset.from_tensor_slices((np.ones((24, 4)), np.ones((24, 1)))).batch(4)
+    sink = TensorBoardSink(tmp_path / "logs")
+    context = TrainingContext(record_dir, GuardSettings(statistics_every=2), "t", sinks=(sink,))
+    model = mlp()
+    with instrument(model, context) as guard:
+        model.train_on_batch(np.ones((4, 4)), np.ones((4, 1)))
+        guard.flush()  # the first steps are told before there was any look
+        model.fit(data, epochs=9, verbose=0)  # a unit is dead after 8 looks
+    context.finish("completed")
+    assert "dropping" not in caplog.text
+    (file,) = (tmp_path / "logs").iterdir()
+    assert b"activation_dead_fraction/" in file.read_bytes()
 
 
 def test_the_trainer_says_how_and_where_and_finishes(mlp, record_dir, tmp_path, read):

@@ -268,6 +268,8 @@ class TrainingContext:
         trail.writer.begin(card)
         if known is None and trail.name == self._first:
             self._sinks.begin(card, training_uid=self.training_uid, planned_steps=trail.plan.steps)
+        elif trail.name == self._first:
+            self._sinks.learn(card)
         self._cards[trail.name] = card
 
     def _writers(self) -> list[RecordWriter]:

@@ -14,10 +14,16 @@ _log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """What a mirror does: `begin` once, `write` for each batch, `end` once."""
+    """What a mirror does: `begin` once, `write` for each batch, `end` once.
+
+    `learn` comes in between: layers whose activations are looked at are known at the first look.
+    """
 
     def begin(self, card: ModelCard, *, training_uid: str, planned_steps: int | None) -> None:
         """The training starts; `planned_steps` is None when nobody said."""
+
+    def learn(self, card: ModelCard) -> None:
+        """More is known of what is trained than when it began."""
 
     def write(self, batch: StepBatch) -> None:
         """Steps that follow those written before."""
@@ -37,6 +43,10 @@ class FanOut:
         self._each(
             lambda sink: sink.begin(card, training_uid=training_uid, planned_steps=planned_steps)
         )
+
+    def learn(self, card: ModelCard) -> None:
+        """Tells every sink that is still there."""
+        self._each(lambda sink: sink.learn(card))
 
     def write(self, batch: StepBatch) -> None:
         """Writes to every sink that is still there."""

@@ -65,6 +65,9 @@ class MlflowSink:
         _tell(self._folder, _job("begin", self._place, **more), is_last=False)
         self._next_look = time.monotonic() + self._look_seconds
 
+    def learn(self, card: ModelCard) -> None:
+        """Nothing to do: the sender reads the card of the record."""
+
     def write(self, batch: StepBatch) -> None:
         """Sees to it, now and then, that there is a sender: that one reads the record."""
         if time.monotonic() < self._next_look:

@@ -60,6 +60,10 @@ class ProgressSink:
         self._planned = planned_steps
         self._loss_measured = card.loss_measured
 
+    def learn(self, card: ModelCard) -> None:
+        """Remembers whether the loss is seen after all."""
+        self._loss_measured = card.loss_measured
+
     def write(self, batch: StepBatch) -> None:
         """Tells the state after the batch."""
         if not _listeners or not len(batch):

@@ -34,6 +34,11 @@ class TensorBoardSink:
         self._scalars = Scalars(card, planned_steps)
         self._histograms = Histograms(card, planned_steps)
 
+    def learn(self, card: ModelCard) -> None:
+        """Makes room for layers whose activations are looked at."""
+        self._layout = layout(card)
+        self._scalars.learn(card)
+
     def write(self, batch: StepBatch) -> None:
         """Writes what is settled by these steps."""
         if not len(batch):

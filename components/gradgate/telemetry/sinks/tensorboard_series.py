@@ -45,8 +45,7 @@ class Scalars:
     def __init__(self, card: ModelCard, planned: int | None) -> None:
         self._used = [i for i, variable in enumerate(card.variables) if variable.has_gradient]
         names = [_short(card.variables[i].path) for i in self._used]
-        layers = [_short(activation.layer) for activation in card.activations]
-        series = len(names) * (len(_SAMPLED) + 3) + len(layers) * len(_ACTIVATIONS)
+        series = len(names) * (len(_SAMPLED) + 3) + len(card.activations) * len(_ACTIVATIONS)
         points = max(min(_VARIABLE_POINTS, _ALL_POINTS // max(series, 1)), _FEWEST)
         run, others = live_buckets(_RUN_POINTS, planned), live_buckets(points, planned)
         self._run = RunValues(card)
@@ -55,9 +54,21 @@ class Scalars:
         sections = ("gradient_norm", *_SAMPLED.values())
         for section in (*sections, "gradient_norm_log10", "update_ratio_log10"):
             self._series[section] = _Series([f"{section}/{name}" for name in names], others)
+        self._others = others
+        self.learn(card)
+
+    def learn(self, card: ModelCard) -> None:
+        """Takes the names of the layers whose activations are looked at: before, there was no look.
+
+        Args:
+            card: As it is known now.
+        """
+        layers = [_short(activation.layer) for activation in card.activations]
         for field in _ACTIVATIONS:
             keys = [f"activation_{field}/{layer}" for layer in layers]
-            self._series[f"activation_{field}"] = _Series(keys, others)
+            name = f"activation_{field}"
+            if name not in self._series or self._series[name].keys != keys:
+                self._series[name] = _Series(keys, self._others)
 
     def add(self, batch: StepBatch) -> list[Point]:
         """Takes steps that follow those before; returns the points that are settled by them."""
@@ -112,6 +123,7 @@ class _Series:
     """The extremes of a few series, and the first value of each stretch that is not finite."""
 
     def __init__(self, keys: list[str], buckets: Buckets) -> None:
+        self.keys = keys
         self._finite, self._others = Extremes(keys, buckets), Extremes(keys, buckets)
 
     def add(

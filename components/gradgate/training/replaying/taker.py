@@ -26,6 +26,9 @@ class Collector:
     def begin(self, card: ModelCard, *, training_uid: str, planned_steps: int | None) -> None:
         """Nothing to do."""
 
+    def learn(self, card: ModelCard) -> None:
+        """Nothing to do."""
+
     def write(self, batch: StepBatch) -> None:
         """Keeps rows."""
         self._rows.append(batch)
