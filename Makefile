@@ -15,8 +15,8 @@ help: ## List the targets
 demo: setup ## Train a sound and two sick models on real data; see which are pushed, and why
 	@$(PYTHON) -m pipeline demo $(ARGS)
 
-case-study: setup ## Break an LSTM on real texts and mend it step by step
-	@$(PYTHON) -m pipeline case-study $(ARGS)
+case-study: setup ## Break an LSTM on real texts and mend it step by step; makes docs/case-study.md again
+	@$(PYTHON) -m pipeline case-study --page docs/case-study.md $(ARGS)
 
 test: setup setup-base ## Run the whole test suite
 	@$(PYTHON) -m pytest $(ARGS)

@@ -4,6 +4,7 @@ The prose is written by hand. A block `<!-- made: NAME -->` to `<!-- end -->` is
 """
 
 import dataclasses
+import itertools
 import re
 import shutil
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ from pipeline.run import RunResult
 from pipeline.scores import Score
 
 _BLOCK = re.compile(r"(<!-- made: ([a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_RULE = re.compile(r"(block|warn) ")
-PICTURES = ("gradient-flow", "loss", "global-norm", "clip-rate")
+_RULE = re.compile(r"(block|warn) [a-z-]+\n")
+_END = re.compile(_RULE.pattern + r"|to judge again\n")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,13 @@ def write_page(page: Path, told: Sequence[Told], majority: Score) -> None:
         blocks[f"explain-{one.short}"] = _fenced("", explained(one.result.verdict))
         blocks[f"peaks-{one.short}"] = peaks(record)
         blocks[f"epochs-{one.short}"] = _epochs(record)
-    page.write_text(fill(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
-    _copy_pictures(page.parent / "images", told)
+    text = fill(page.read_text(encoding="utf-8"), blocks)
+    page.write_text(text, encoding="utf-8")
+    for one in told:
+        plots = one.result.verdict_path.parent / "plots"
+        for name in re.findall(rf"images/case-study-{one.short}-([a-z-]+)\.svg", text):
+            target = page.parent / "images" / f"case-study-{one.short}-{name}.svg"
+            shutil.copy(plots / f"{name}.svg", target)
 
 
 def fill(text: str, blocks: dict[str, str]) -> str:
@@ -134,29 +140,20 @@ def _number(value: Number | None) -> str:
 
 
 def explained(verdict: Verdict) -> str:
-    """What `gradgate explain` says of the first rule that did not pass, and of explosion.
+    """What `gradgate explain` says, up to the first rule that did not pass.
 
-    Left out, with dots: further rules, which follow from these, and how to judge again, whose
-    digests change each time.
+    Left out, with dots: further rules, and how to judge again, whose digests change each time.
     """
-    headline, decided, *sections = explain(verdict).split("\n\n")
-    rules = [text for text in sections if _RULE.match(text)]
-    shown = [text for text in rules if text is rules[0] or "exploding-gradient\n" in text]
-    return "\n\n".join([headline, decided, *shown, *(["..."] if len(rules) > len(shown) else [])])
+    sections = explain(verdict).split("\n\n")
+    told = list(itertools.takewhile(lambda text: not _END.match(text), sections))
+    rules = [text for text in sections[len(told) :] if _RULE.match(text)]
+    return "\n\n".join([*told, *rules[:1], *(["..."] if len(rules) > 1 else [])])
 
 
 def _settings(config: ReviewsConfig) -> str:
     """What the file of the configuration says, without its comments."""
     lines = (CONFIGS / f"{config.name}.yaml").read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.startswith("#"))
-
-
-def _copy_pictures(folder: Path, told: Sequence[Told]) -> None:
-    for one in told:
-        for name in PICTURES:
-            source = one.result.verdict_path.parent / "plots" / f"{name}.svg"
-            if source.is_file():
-                shutil.copy(source, folder / f"case-study-{one.short}-{name}.svg")
 
 
 def _fenced(kind: str, text: str) -> str:

@@ -1,5 +1,6 @@
 """The page of the case study is made between its markers, and nowhere else."""
 
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from gradgate.gate import judge, load_policy
 from gradgate.gate.evidence import Evidence
 from gradgate.telemetry.reader import open_record
 from pipeline.case_study_page import explained, fill, peaks
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "case-study.md"
 
 
 def test_made_blocks_are_written_anew_and_prose_is_left_alone():
@@ -20,6 +23,14 @@ def test_made_blocks_are_written_anew_and_prose_is_left_alone():
 def test_a_block_that_nobody_makes_is_named():
     with pytest.raises(ValueError, match=r"^the page asks for b; what is made is a\.$"):
         fill("<!-- made: b -->\n<!-- end -->", {"a": "new"})
+
+
+def test_every_picture_on_the_page_is_there_and_every_block_was_made():
+    text = PAGE.read_text(encoding="utf-8")
+    pictures = re.findall(r"\]\((images/[^)]+)\)", text)
+    assert len(pictures) >= 4
+    assert [name for name in pictures if not (PAGE.parent / name).is_file()] == []
+    assert "-->\n<!-- end" not in text
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +57,7 @@ def test_of_the_explanation_the_first_rule_is_kept_and_no_digest(record):
     verdict = judge(policy, evidence, model=None, as_of="2026-01-31T12:00:00Z", training_only=True)
     text = explained(verdict)
     assert text.startswith("BLOCK nonfinite-gradient: ")
-    assert text.count("what happened") == 2  # of that rule and of exploding-gradient
+    assert "why, and what to change" in text
+    assert text.count("\n  what happened ") == 1
     assert text.endswith("\n\n...")
     assert "sha256:" not in text
