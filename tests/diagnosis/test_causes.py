@@ -292,17 +292,46 @@ def test_an_embedding_is_too_large_by_its_least_size(make):
         assert (cause and cause.confidence) == confidence
 
 
-def test_a_recurrent_layer_that_leaps_needs_a_clip_and_gates(make):
+def _reader(make, kind, activation):
+    """A net that begins with a recurrent layer whose gradient leapt to 900 at step 31."""
     net = make.Net()
-    loop = net.variables[0].model_copy(
-        update={"path": "net/reader/recurrent_kernel", "layer": "reader"}
-    )
+    names = {"path": "net/reader/recurrent_kernel", "layer": "reader", "activation": activation}
+    loop = net.variables[0].model_copy(update=names)
     net.variables.insert(0, loop)
     net.numbers[loop.path] = net.numbers["net/hidden_0/kernel"].model_copy(
         update={"path": loop.path, "norm": make.series(0.5, greatest=900.0, greatest_step=31)}
     )
-    reader = {"name": "reader", "path": "reader", "kind": "SimpleRNN", "units": 64}
-    net.layers.append(make.LayerCard(class_name="SimpleRNN", **reader))
+    reader = {"name": "reader", "path": "reader", "kind": kind, "units": 64}
+    net.layers.append(make.LayerCard(class_name=kind, activation=activation, **reader))
+    return net
+
+
+def test_a_recurrent_layer_whose_activation_nothing_bounds_gets_tanh_back(make):
+    net = _reader(make, "LSTM", "relu")
+    net.card["clips"] = ({"name": "clip_by_global_norm", "max_norm": 5.0},)
+    cause = net.cause("recurrent-product", make.symptom("variable.norm"))
+    assert cause.confidence == "likely"
+    assert "reader has relu, which nothing bounds: Keras's own is tanh" in cause.numbers
+    assert cause.change.startswith("Give reader the activation tanh in place of relu. The clip")
+    assert "max_norm" not in cause.change, "one is set"
+    assert cause.snippet == ('LSTM(..., activation="tanh", name="reader")',)
+
+
+def test_what_has_no_gradient_behind_dead_units_is_not_what_is_dead(make):
+    net = make.Net(activation="relu")
+    output = net.variables[-1].path
+    cause = net.cause("dead-units", make.symptom("variable.zero_fraction", variable=output))
+    assert cause.layer == net.variables[-3].layer, "the last layer of ReLUs"
+    assert (
+        make.Net(activation="tanh").cause(
+            "dead-units", make.symptom("variable.zero_fraction", variable=output)
+        )
+        is None
+    )
+
+
+def test_a_recurrent_layer_that_leaps_needs_a_clip_and_gates(make):
+    net = _reader(make, "SimpleRNN", "tanh")
     cause = net.cause("recurrent-product", make.symptom("variable.norm"))
     assert cause.confidence == "likely"
     assert "went up to 900 at step 31; usual was 0.5" in cause.numbers[0]

@@ -10,6 +10,7 @@ from gradgate.diagnosis.words import code
 SATURATING: Final = ("sigmoid", "tanh", "hard_sigmoid", "softsign")
 RELU_FAMILY: Final = ("relu", "relu6", "leaky_relu", "prelu", "elu", "silu", "swish", "gelu")
 _WIDTH: Final = 70
+UNBOUNDED: Final = ("linear", *RELU_FAMILY)
 ZERO_SIDED: Final = ("relu", "relu6", "hard_sigmoid", "hard_silu", "sparse_plus", "sparse_sigmoid")
 _NORMALISING: Final = ("Normalization", "Norm")
 _RECURRENT: Final = ("SimpleRNN", "LSTM", "GRU", "RNN", "ConvLSTM")
@@ -28,6 +29,11 @@ def weighted(training: Training) -> tuple[str, ...]:
 def hidden(training: Training) -> tuple[str, ...]:
     """The same without the last, which gives the output."""
     return weighted(training)[:-1]
+
+
+def is_output(training: Training, layer: str | None) -> bool:
+    """Whether it is the last layer with weights: what it gives out is for the loss, not to mend."""
+    return layer in weighted(training)[-1:]
 
 
 def activation(training: Training, layer: str) -> str | None:

@@ -26,9 +26,10 @@ def _look(training: Training) -> Grounds | None:
     if not symptoms or not (dead or zero):
         return None
     blamed = next((s.variable for s in zero if s.variable), None)
-    variable = training.variable(blamed)
-    layer = dead[0].layer if dead else (variable.layer if variable else blamed)
-    activation = dead[0].activation if dead else layer and layers.activation(training, layer)
+    layer = dead[0].layer if dead else _before(training, blamed)
+    if layer is None:
+        return None
+    activation = dead[0].activation if dead else layers.activation(training, layer)
     confidence: Confidence = "possible"
     because = "no gradient came through, which dead units would explain"
     if dead:
@@ -43,13 +44,26 @@ def _look(training: Training) -> Grounds | None:
         explains=(*symptoms, *training.seen("stuck", "near")),
         layer=layer,
         change=(
-            f"Use leaky_relu in place of {activation or 'relu'} in {layer or 'the layers'}: it"
+            f"Use leaky_relu in place of {activation or 'relu'} in {layer}: it"
             f" keeps a small slope below 0, so that a unit can come back. {_since(training, layer)}"
         ),
-        snippet=layers.written(training, layer, activation="leaky_relu") if layer else "",
+        snippet=layers.written(training, layer, activation="leaky_relu"),
         confidence=confidence,
         because=because,
     )
+
+
+def _before(training: Training, blamed: str | None) -> str | None:
+    """The layer that can be dead: the blamed one, or the nearest of ReLUs before it.
+
+    What comes after dead units has no gradient either, whatever its own activation.
+    """
+    variable = training.variable(blamed)
+    layer = variable.layer if variable else blamed
+    known = layers.weighted(training)
+    upto = known[: known.index(layer) + 1] if layer in known else known
+    sided = [each for each in upto if layers.activation(training, each) in layers.ZERO_SIDED]
+    return sided[-1] if sided else None
 
 
 def _dead(training: Training) -> list[_Dead]:

@@ -20,7 +20,6 @@ def _look(training: Training) -> Grounds | None:
     if training.seen("small") and not training.seen("large", "nonfinite", "spike"):
         return _vanishing(training, recurrent[0].layer)
     layer = recurrent[0].layer
-    card = layers.layer_card(training.card, layer)
     norm = training.numbers(recurrent[0]).norm
     usual = median(norm)
     leap = norm.greatest / usual if usual and norm.greatest else None
@@ -33,13 +32,9 @@ def _look(training: Training) -> Grounds | None:
     )
     if training.card.clips and confidence == "likely" and not is_blamed:
         confidence = "possible"
-    is_plain = card is not None and card.kind == "SimpleRNN"
-    gates = (
-        f" and use an LSTM or GRU in place of {layer}, whose gates keep the product in bounds"
-        if is_plain
-        else ""
-    )
-    limit = snippets.usual_norm(training) or 1.0
+    unbounded = recurrent[0].activation if recurrent[0].activation in layers.UNBOUNDED else None
+    if unbounded is not None:
+        confidence = "likely"
     return Grounds(
         numbers=known(
             f"the gradient of {recurrent[0].path} went up to {number(norm.greatest)} at step"
@@ -48,22 +43,56 @@ def _look(training: Training) -> Grounds | None:
             else None,
             training.onset,
             "no clip bounds a step" if not training.card.clips else None,
+            f"{layer} has {unbounded}, which nothing bounds: Keras's own is tanh"
+            if unbounded is not None
+            else None,
         ),
         explains=training.seen(*_KINDS),
         layer=layer,
-        change=(
-            f"Clip the gradients by their global norm (max_norm={number(limit)}){gates}. Shorter"
-            " sequences help, too."
-        ),
-        snippet=snippets.clip_by(limit)
-        + (f"\n{snippets.gated(layer, card.units)}" if is_plain and card else ""),
+        change=f"{_cure(training, layer, unbounded)} Shorter sequences help, too.",
+        snippet=_snippet(training, layer, unbounded),
         confidence=confidence,
         because=(
-            "the recurrent weights are where it shows, and leaps are how such products look"
+            f"a product with {unbounded} in it has no bound from time step to time step"
+            if unbounded is not None
+            else "the recurrent weights are where it shows, and leaps are how such products look"
             if confidence == "likely"
             else "the model has such a layer, but the trouble does not begin in it alone"
         ),
     )
+
+
+def _cure(training: Training, layer: str, unbounded: str | None) -> str:
+    """The activation first; then what bounds a step, unless that is there already."""
+    card = layers.layer_card(training.card, layer)
+    if training.card.clips:
+        bound = (
+            "The clip that is set bounds a step, not what overflows inside of it: normalise the"
+            " states, too (a LayerNormalization in the cell), or lower the learning rate."
+        )
+    else:
+        limit = number(snippets.usual_norm(training) or 1.0)
+        bound = f"Clip the gradients by their global norm (max_norm={limit})."
+    if unbounded is not None:
+        return f"Give {layer} the activation tanh in place of {unbounded}. {bound}"
+    if card is None or card.kind != "SimpleRNN":
+        return bound
+    gates = f"use an LSTM or GRU in place of {layer}, whose gates keep the product in bounds"
+    if training.card.clips:
+        return f"{gates[0].upper()}{gates[1:]}. {bound}"
+    return f"{bound[:-1]} and {gates}."
+
+
+def _snippet(training: Training, layer: str, unbounded: str | None) -> str:
+    card = layers.layer_card(training.card, layer)
+    lines = []
+    if unbounded is not None:
+        lines.append(layers.written(training, layer, activation="tanh"))
+    if not training.card.clips:
+        lines.append(snippets.clip_by(snippets.usual_norm(training) or 1.0))
+    if unbounded is None and card is not None and card.kind == "SimpleRNN":
+        lines.append(snippets.gated(layer, card.units))
+    return "\n".join(lines)
 
 
 def _vanishing(training: Training, layer: str) -> Grounds:

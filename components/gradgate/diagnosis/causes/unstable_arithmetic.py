@@ -39,8 +39,7 @@ def _look(training: Training) -> Grounds | None:
         change=(
             f"Look in {what} for a square root, a logarithm, a power, a norm or a division, and"
             " keep it away from 0 by a small number. Its slope there is infinite, even where its"
-            " value is fine. To find the very operation, train a few steps with"
-            " tf.debugging.enable_check_numerics()."
+            " value is fine. gradgate replay-step names the very operation."
         ),
         snippet=(
             "keras.ops.sqrt(x + 1e-7)  # not sqrt(x)\n"

@@ -14,6 +14,8 @@ def _look(training: Training) -> Grounds | None:
         return None
     variable = training.variable(symptoms[0].variable)
     layer = variable.layer if variable else training.first_layer
+    if layers.is_output(training, layer):
+        layer = training.first_layer
     activation = layers.activation(training, layer) if layer else None
     is_saturating = activation in layers.SATURATING
     better = (
