@@ -42,9 +42,9 @@ def activation(training: Training, layer: str) -> str | None:
     if own not in {None, "linear"}:
         return own
     cards = training.card.layers
-    place = next((i for i, card in enumerate(cards) if card.name == layer), None)
+    place = training.place(layer)
     while place is not None:
-        followers = [i for i, card in enumerate(cards) if place in card.inputs]
+        followers = training.followers(place)
         if len(followers) != 1:
             break
         follower = cards[followers[0]]

@@ -64,7 +64,35 @@ class Training:
 
     def of_layer(self, layer: str | None) -> tuple[VariableCard, ...]:
         """The variables of a layer, by its name."""
-        return tuple(variable for variable in self.variables if variable.layer == layer)
+        return self._by_layer.get(layer, ())
+
+    @functools.cached_property
+    def _by_layer(self) -> Mapping[str | None, tuple[VariableCard, ...]]:
+        found: dict[str | None, list[VariableCard]] = {}
+        for variable in self.variables:
+            found.setdefault(variable.layer, []).append(variable)
+        return {layer: tuple(variables) for layer, variables in found.items()}
+
+    def place(self, layer: str) -> int | None:
+        """The position of a layer in the card, by its name; None where the card has none."""
+        return self._places.get(layer)
+
+    @functools.cached_property
+    def _places(self) -> Mapping[str, int]:
+        # The first of several calls of one layer is its place.
+        return {card.name: i for i, card in reversed([*enumerate(self.card.layers)])}
+
+    def followers(self, place: int) -> tuple[int, ...]:
+        """The positions of the layers that a layer feeds."""
+        return self._followers.get(place, ())
+
+    @functools.cached_property
+    def _followers(self) -> Mapping[int, tuple[int, ...]]:
+        found: dict[int, tuple[int, ...]] = {}
+        for i, card in enumerate(self.card.layers):
+            for place in dict.fromkeys(card.inputs):
+                found[place] = (*found.get(place, ()), i)
+        return found
 
     def numbers(self, variable: VariableCard) -> VariableSummary:
         """What was measured of a variable; empty where nothing was."""

@@ -199,7 +199,7 @@ def test_one_baseline_that_is_no_number_leaves_the_rule_unknown(before, training
         ),
         (
             lambda t, make: t.replace(schema_version="2.0"),
-            "the records are of versions 1.1 and 2.0",
+            "the records are of versions 1.2 and 2.0",
         ),
         (
             lambda t, make: t.replace(
