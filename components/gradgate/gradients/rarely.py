@@ -28,28 +28,22 @@ def unless_rare(
 
     Args:
         is_usual: Bool [].
-        usual: Uses nothing but its arguments; no variables, no effects. Of a variable it gets None.
-        rare: The same; returns tensors of the same dtypes and shapes. Of a variable it gets the
-            value.
-        arguments: Tensors, `IndexedSlices`, None or variables, which are read only when it is rare.
+        usual: Uses nothing but its arguments; no variables, no effects.
+        rare: The same; returns tensors of the same dtypes and shapes.
+        arguments: Tensors, `IndexedSlices` or None.
         traced_before: Keeps the traced branches of this call for arguments of the same kind: Keras
             traces a step twice, and the branches are most of the work.
     """
     if tf.executing_eagerly():
-        if is_usual:
-            return usual(*(None if _is_variable(each) else each for each in arguments))
-        return rare(*(each.read_value() if _is_variable(each) else each for each in arguments))
-    given, variables = _handles(arguments)
-    flat = tf.nest.flatten(given, expand_composites=True)
+        return usual(*arguments) if is_usual else rare(*arguments)
+    flat = tf.nest.flatten(list(arguments), expand_composites=True)
     tensors = [tensor for tensor in flat if tensor is not None]
 
-    def traced(branch: Branch, *, reads: bool) -> Any:
-        def body(*given_tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            left = iter(given_tensors)
+    def traced(branch: Branch) -> Any:
+        def body(*given: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            left = iter(given)
             filled = [None if tensor is None else next(left) for tensor in flat]
-            packed = tf.nest.pack_sequence_as(given, filled, expand_composites=True)
-            for place, (dtype, shape) in variables.items():
-                packed[place] = _value(packed[place], dtype, shape) if reads else None
+            packed = tf.nest.pack_sequence_as(list(arguments), filled, expand_composites=True)
             return branch(*packed)
 
         specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
@@ -57,13 +51,10 @@ def unless_rare(
         assert not function.captured_inputs, "a branch uses nothing but its arguments"
         return function
 
-    kinds = (
-        *(None if each is None else (each.dtype, _shape(each)) for each in flat),
-        *((place, dtype, tuple(shape)) for place, (dtype, shape) in variables.items()),
-    )
+    kinds = tuple(None if each is None else (each.dtype, _shape(each)) for each in flat)
     functions = None if traced_before is None else traced_before.get(kinds)
     if functions is None:
-        functions = traced(usual, reads=False), traced(rare, reads=True)
+        functions = traced(usual), traced(rare)
         if traced_before is not None:
             traced_before[kinds] = functions
     usual_function, rare_function = functions
@@ -77,34 +68,6 @@ def unless_rare(
             else_branch=rare_function,
         )
     )
-
-
-def _handles(arguments: Sequence[Any]) -> tuple[list[Any], dict[int, tuple[Any, Any]]]:
-    """Returns arguments with the handles of variables, and dtype and shape of these, by place.
-
-    A condition stands on one device, with all handles that it is given. So a variable on another
-    one than the first is read here; TensorFlow then brings the value over.
-    """
-    given, variables, device = list(arguments), dict[int, tuple[Any, Any]](), None
-    for place, each in enumerate(arguments):
-        if not _is_variable(each):
-            continue
-        handle = each.handle
-        device = device or handle.device
-        if handle.device == device:
-            given[place], variables[place] = handle, (each.dtype, each.shape)
-        else:
-            given[place] = each.read_value()
-    return given, variables
-
-
-def _value(handle: tf.Tensor, dtype: tf.DType, shape: tf.TensorShape) -> tf.Tensor:
-    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
-    return tf.ensure_shape(value, shape)
-
-
-def _is_variable(value: Any) -> bool:
-    return isinstance(value, tf.Variable)
 
 
 def _shape(tensor: tf.Tensor) -> Any:

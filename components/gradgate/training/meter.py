@@ -118,7 +118,8 @@ class Meter:
         if self._sampler is None:
             norms = norms_of_step(summed, loss)
         else:
-            look = self._sampler.look(summed, [weight.value for weight in weights], loss, step)
+            values = [tf.convert_to_tensor(weight.value) for weight in weights]
+            look = self._sampler.look(summed, values, loss, step)
             norms = look.norms
         clipped, report = self._clip(gradients, norms, weights, replica_here)
         is_applied, is_over = self._decide(norms.overall, loss, replica_here)

@@ -70,6 +70,7 @@ class Probe:
         self._traced: Traced = {}
         self._seen: Seen | None = None
         self._used: list[Gradient] = []  # as the optimizer gets them, in the order of variables
+        self._steps_before: tf.Tensor | None = None  # of the optimizer
         self._weights: list[Weight] = []
         self._layers: list[int] = []  # each variable's
         self._positions: dict[int, int] = {}
@@ -140,6 +141,9 @@ class Probe:
         )
         if here == 0:
             self._seen, self._used = seen, clipped
+            if meter.layout.has_moments:
+                steps = names.inner_optimizer(self._optimizer).iterations
+                self._steps_before = tf.cast(tf.convert_to_tensor(steps), tf.float32)
         return [clipped[position] for position in positions], is_applied
 
     @as_written
@@ -187,7 +191,7 @@ class Probe:
         return each
 
     def _moments(self) -> list[Any]:
-        """What `_of_moments` takes: gradients, their second moments, and the optimizer's steps."""
+        """What `_of_moments` takes: gradients, their second moments, and steps before this one."""
         assert self.meter is not None, "a step was seen"
         if not self.meter.layout.has_moments:
             return []
@@ -196,17 +200,15 @@ class Probe:
             for variable, moment in names.second_moments(self._optimizer).items()
         }
         found = [kept.get(position) for position in range(self.variables)]
-        steps = names.inner_optimizer(self._optimizer).iterations
-        return [*self._used, *found, names.tf_variable(steps)]
+        read = [None if moment is None else moment.read_value() for moment in found]
+        return [*self._used, *read, self._steps_before]
 
     def _of_moments(self, given: Sequence[Any]) -> list[tf.Tensor]:
         if not given:
             return []
         inner = names.inner_optimizer(self._optimizer)
-        *rest, steps = given
-        # With accumulation Keras counts the step later.
-        steps = tf.cast(steps, tf.float32) + (1.0 if self._batches > 1 else 0.0)
-        bias = 1.0 - tf.pow(tf.constant(inner.beta_2, tf.float32), steps)
+        *rest, before = given
+        bias = 1.0 - tf.pow(tf.constant(inner.beta_2, tf.float32), before + 1.0)
         pairs = zip(rest[: self.variables], rest[self.variables :], strict=True)
         each = [adam_rms(gradient, moment, bias, inner.epsilon) for gradient, moment in pairs]
         return [tf.stack(each)]

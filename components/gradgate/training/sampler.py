@@ -93,7 +93,7 @@ class Sampler:
     def look(
         self,
         gradients: Sequence[Gradient],
-        weights: Sequence[tf.Variable | tf.Tensor],
+        weights: Sequence[tf.Tensor],
         loss: tf.Tensor | None,
         step: tf.Tensor,
     ) -> Look:
@@ -101,15 +101,14 @@ class Sampler:
 
         Args:
             gradients: One for each of the v variables, without duplicate rows.
-            weights: The variables; read only when the step is looked at.
+            weights: Values of the variables.
             loss: Float32 []; None when it is not known.
             step: Int64 [].
         """
         halves = half_squares(gradients)
         total = tf.reduce_sum(halves)
         is_finite = tf.math.is_finite(total if loss is None else total + loss)
-        median = self.median.read_value()
-        is_calm = tf.reduce_all(halves <= _SPIKE * median) & is_finite
+        is_calm = self._has_no_spike(halves, step) & is_finite
         phase = (step + 1) % self._every  # 1: a sample; 0: the sketch of the step before one
         v, width, counts = self._layout.variables, self._layout.looked_width, self._ring.counts()
         capacity, every = self._ring.capacity, self._every
@@ -117,8 +116,6 @@ class Sampler:
         def usual(
             halves: tf.Tensor,
             total: tf.Tensor,
-            median: tf.Tensor,
-            _step: tf.Tensor,
             _phase: tf.Tensor,
             _is_calm: tf.Tensor,
             _is_finite: tf.Tensor,
@@ -127,24 +124,17 @@ class Sampler:
         ) -> tuple[tf.Tensor, ...]:
             norms = norms_from_half_squares(halves, total)
             place, is_usual = tf.constant(capacity), tf.constant(value=True)
-            seen = tf.constant(0.0), place, counts, is_usual, tf.zeros([width])
-            return _moved(median, halves), *norms, *seen
+            return *norms, tf.constant(0.0), place, counts, is_usual, tf.zeros([width])
 
         def rare(
             halves: tf.Tensor,
             total: tf.Tensor,
-            median: tf.Tensor,
-            step: tf.Tensor,
             phase: tf.Tensor,
             is_calm: tf.Tensor,
             is_finite: tf.Tensor,
             counts: tf.Tensor,
             *given: Any,
         ) -> tuple[tf.Tensor, ...]:
-            # Where it is 0 yet, nothing but 0 is calm, so it is here that it starts.
-            fresh = tf.where(halves < np.inf, halves, 0.0)
-            median = tf.where(median > 0, _moved(median, halves), fresh)
-            is_calm |= is_finite & (step < _WARMUP)
             # The same norms as on a usual step when they can be had: sampling changes no result.
             norms = norms_if_finite_else_scaled(halves, total, given[:v])
             held, spent = tf.unstack(counts)
@@ -154,7 +144,6 @@ class Sampler:
             # What is odd leaves room for what is scheduled.
             has_room = held < tf.where(is_scheduled, capacity, MOST_ANOMALIES)
             has_room &= ~is_spike | (spent < MOST_SPIKES)
-            has_room &= is_scheduled | ~is_calm
             is_sample = has_room & ~is_before
 
             def seen(is_sample: tf.Tensor, *given: Any) -> tuple[tf.Tensor, ...]:
@@ -174,7 +163,6 @@ class Sampler:
             earned = tf.cast(is_scheduled & ~is_before & (spent > 0), tf.int32)
             more = tf.stack([1, tf.cast(is_spike, tf.int32)]) * tf.cast(has_room, tf.int32)
             return (
-                median,
                 *norms,
                 tf.where(has_room, kind, 0.0),
                 tf.where(has_room, held, capacity),
@@ -184,10 +172,8 @@ class Sampler:
             )
 
         is_usual = (phase > 1) & is_calm
-        known = (halves, total, median, step, phase, is_calm, is_finite, counts)
-        arguments = (*known, *gradients, *weights)
-        median, each, overall, *seen = unless_rare(is_usual, usual, rare, arguments, self._traced)
-        self.median.assign(median, read_value=False)
+        arguments = (halves, total, phase, is_calm, is_finite, counts, *gradients, *weights)
+        each, overall, *seen = unless_rare(is_usual, usual, rare, arguments, self._traced)
         return Look(Norms(each, overall), *seen)
 
     def look_closely(
@@ -235,11 +221,15 @@ class Sampler:
             self.median.assign(state["median"])
         self._ring.start_at(int(state.get("spikes", 0)))
 
+    def _has_no_spike(self, halves: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Returns bool [], whether no norm is far above its running median, which moves on.
 
-def _moved(median: tf.Tensor, halves: tf.Tensor) -> tf.Tensor:
-    """Returns the running median of half squares after one more step, float32 [v].
-
-    Source: Ma, Muthukrishnan and Sandler (2013), Frugal streaming for estimating quantiles,
-    https://arxiv.org/abs/1407.1121, with steps by a factor.
-    """
-    return median * tf.where(halves > median, _MEDIAN_STEP, 1 / _MEDIAN_STEP)
+        Source: Ma, Muthukrishnan and Sandler (2013), Frugal streaming for estimating quantiles,
+        https://arxiv.org/abs/1407.1121, with steps by a factor.
+        """
+        median = self.median.read_value()
+        factor = tf.where(halves > median, _MEDIAN_STEP, 1 / _MEDIAN_STEP)
+        # One that is 0 yet, NaN or infinite starts anew.
+        is_known = tf.math.is_finite(tf.math.log(median))
+        self.median.assign(tf.where(is_known, median * factor, halves), read_value=False)
+        return tf.reduce_all(halves <= _SPIKE * median) | (step < _WARMUP)
