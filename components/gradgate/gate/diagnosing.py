@@ -17,12 +17,21 @@ class Diagnosed(NamedTuple):
     broken: tuple[str, ...]
 
 
-def diagnosed(answers: Sequence[Answered], evidence: Evidence, *, optimizer: str = "") -> Diagnosed:
+def diagnosed(
+    answers: Sequence[Answered],
+    evidence: Evidence,
+    *,
+    shadow: Sequence[str] = (),
+    optimizer: str = "",
+) -> Diagnosed:
     """Returns the answers with their causes.
+
+    A rule in shadow is told what to change; the causes are those that there would be without it.
 
     Args:
         answers: Of every rule to one optimizer's training.
         evidence: Of that training.
+        shadow: Ids of rules in shadow.
         optimizer: Its name; empty where it is alone.
     """
     findings = [answer.finding for answer in answers]
@@ -31,8 +40,19 @@ def diagnosed(answers: Sequence[Answered], evidence: Evidence, *, optimizer: str
     # Imported where something failed alone: the causes are many files.
     from gradgate.diagnosis.finding_causes import diagnose, prescription
 
-    found = diagnose(findings, card=evidence.card, summary=evidence.summary)
-    told = [_told(answer, prescription(answer.finding.id, found.causes)) for answer in answers]
+    found = whole = diagnose(findings, card=evidence.card, summary=evidence.summary)
+    if any(finding.id in shadow for finding in findings):
+        deciding = [finding for finding in findings if finding.id not in shadow]
+        found = diagnose(deciding, card=evidence.card, summary=evidence.summary)
+    told = [
+        _told(
+            answer,
+            prescription(
+                answer.finding.id, (whole if answer.finding.id in shadow else found).causes
+            ),
+        )
+        for answer in answers
+    ]
     causes = found.causes
     if optimizer:
         causes = tuple(cause.model_copy(update={"optimizer": optimizer}) for cause in causes)

@@ -165,7 +165,10 @@ def _judge_one(
     required = Required(policy, evidence, model, is_first=is_first)
     reading = _read(policy, evidence, model, waiving, required, engine)
     answers, causes, undiagnosed = diagnosed(
-        _answers(policy, reading, evidence, comparing), evidence, optimizer=name
+        _answers(policy, reading, evidence, comparing),
+        evidence,
+        shadow=policy.shadow_rules,
+        optimizer=name,
     )
     answers = [answer_of(name, answer) for answer in answers]
     manifest = evidence.manifest
