@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import keras
 import numpy as np
 
 from gradgate.training.replaying.program import Program
@@ -24,7 +25,7 @@ class State:
         for optimizer in program.all_optimizers():
             known |= {id(each): each for each in optimizer.variables}
         variables = tuple(known.values())
-        return cls(variables, tuple(np.array(each) for each in variables))
+        return cls(variables, tuple(map(keras.ops.convert_to_numpy, variables)))
 
     def restore(self) -> None:
         """Gives the variables what they held."""
