@@ -6,7 +6,7 @@ from pipeline.configs import load
 from pipeline.workspace import Workspace
 
 NAME = load("sound").example
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.half("second")]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from gradgate.kubeflow.read_graph import read_graph
 from gradgate.kubeflow.step import run_step
 from tests.kubeflow.run_steps import FACTORY, executor_input
 
-pytestmark = pytest.mark.tfx
+pytestmark = [pytest.mark.tfx, pytest.mark.half("second")]
 
 
 class Evicted(BaseException):

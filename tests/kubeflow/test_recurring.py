@@ -12,6 +12,8 @@ import pytest
 from gradgate.kubeflow.keep_recurring import main
 from tests.kubeflow.kfp_api import KfpApi
 
+pytestmark = pytest.mark.half("second")  # it asks nothing of the stack
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = """
 components: {}

@@ -23,6 +23,8 @@ from gradgate.telemetry.sinks.mlflow_series import all_points, final_series
 from gradgate.telemetry.sinks.mlflow_store import open_store
 from gradgate.telemetry.writer import RecordWriter
 
+pytestmark = pytest.mark.half("second")  # it asks MLflow and nothing of the stack
+
 
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch, tmp_path):
