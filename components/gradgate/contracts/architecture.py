@@ -37,6 +37,7 @@ class LayerCard(Recorded):
         class_name: Name of its class.
         wrapper: Keras class name of what is around it, such as `Bidirectional`.
         cells: Keras class names of the cells of a recurrent layer that was given them.
+        cell_classes: Names of the classes of those cells; empty in records of before.
         inputs: Positions of the layers that feed it, in order; all stand before it.
         is_connected: False where what feeds it is not known: in a `call` of one's own, also of the
             `InputLayer` of a model in there.
@@ -59,6 +60,7 @@ class LayerCard(Recorded):
     class_name: str
     wrapper: str | None = None
     cells: tuple[str, ...] = ()
+    cell_classes: tuple[str, ...] = ()
     inputs: tuple[int, ...] = ()
     is_connected: bool = True
     activation: str | None = None

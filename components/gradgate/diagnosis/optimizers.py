@@ -14,6 +14,7 @@ _NORMALISING: Final = (
 # Keras's own default learning rates.
 _USUAL: Final = {"SGD": 0.01, "Adadelta": 0.001, "Adagrad": 0.001, "Lion": 0.001, "Ftrl": 0.001}
 _USUAL_OF_OTHERS: Final = 0.001
+_OWN_CLIPS: Final = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
 def learning_rate(card: ModelCard) -> float | None:
@@ -40,6 +41,11 @@ def usual_rate(card: ModelCard) -> float:
 def normalises(card: ModelCard) -> bool:
     """Whether the optimizer divides the gradient by its own size, as Adam does."""
     return any(name in card.optimizer.lower() for name in _NORMALISING)
+
+
+def is_clipped(card: ModelCard) -> bool:
+    """Whether something clips the gradients: gradgate, or the optimizer itself."""
+    return bool(card.clips) or any(card.optimizer_config.get(clip) for clip in _OWN_CLIPS)
 
 
 def follows_length(card: ModelCard) -> bool:

@@ -56,6 +56,7 @@ def card(
         class_name=type(layer).__name__,
         wrapper=around or wrapper,
         cells=tuple(_keras_class(cell).__name__ for cell in cells),
+        cell_classes=tuple(type(cell).__name__ for cell in cells),
         inputs=tuple(inputs),
         activation=_activation(told),
         recurrent_activation=_function_name(getattr(told, "recurrent_activation", None)),

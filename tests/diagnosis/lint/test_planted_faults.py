@@ -98,6 +98,15 @@ CASES = {
         ),
         ("recurrent-without-clip", "warning", "both"),
     ),
+    "a cell of Keras's with ReLU, in both directions": (
+        lambda: stack(
+            layers.Bidirectional(layers.RNN(layers.GRUCell(4, activation="relu")), name="both"),
+            dense(),
+            compiled="mse",
+            shape=(50, 8),
+        ),
+        ("unbounded-recurrence", "warning", "both"),
+    ),
     "ReLU layers with dropout between": (
         lambda: stack(
             *(
@@ -136,6 +145,28 @@ CASES = {
         ("batchnorm-after-activation", "warning", "norm"),
     ),
 }
+
+
+def test_an_unbounded_recurrence_is_mild_where_it_is_short_or_held(report_of):
+    """Sequences of three steps in many a tutorial train with ReLU; so does what a norm follows."""
+    relu = {"activation": "relu", "name": "reader"}
+    short = stack(layers.LSTM(4, **relu), dense(), compiled="mse", shape=(3, 8))
+    norm = layers.LayerNormalization()
+    held = stack(layers.LSTM(4, **relu), norm, dense(), compiled="mse", shape=(None, 8))
+    clipped = stack(layers.LSTM(4, **relu), dense(), shape=(None, 8))
+    clipped.compile(keras.optimizers.Adam(global_clipnorm=1.0), "mse")
+    for model in (short, held, clipped):
+        found = {each.rule: each.severity for each in report_of(model).findings}
+        assert found["unbounded-recurrence"] == "info"
+
+
+def test_a_cell_of_ones_own_may_bound_its_state_itself(report_of):
+    class Normalised(layers.LSTMCell):
+        pass
+
+    cell = layers.RNN(Normalised(4, activation="relu"))
+    found = report_of(stack(cell, dense(), compiled="mse", shape=(50, 8))).findings
+    assert "unbounded-recurrence" not in {each.rule for each in found}
 
 
 @pytest.mark.parametrize(("make", "expected"), CASES.values(), ids=CASES)

@@ -20,6 +20,16 @@ class Chain:
 
     places: tuple[int, ...] = ()
 
+    @property
+    def depth(self) -> int:
+        """How many they are."""
+        return len(self.places)
+
+    def in_words(self, design: "Design") -> str:
+        """`the 4 layers from hidden_0 to hidden_3`."""
+        first, last = design.path(self.places[0]), design.path(self.places[-1])
+        return f"the {self.depth} layers from {first} to {last}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Design:
@@ -116,7 +126,7 @@ class Design:
         reaching: list[Chain] = []
         for place, layer in enumerate(self.layers):
             before = [reaching[at] for at in layer.inputs]
-            chain = max(before, key=lambda each: len(each.places), default=Chain())
+            chain = max(before, key=lambda each: each.depth, default=Chain())
             if layer.kind not in passing:
                 chain = Chain()
             elif layer.kind in kinds.WEIGHTED and counts(place):

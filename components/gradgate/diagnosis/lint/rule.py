@@ -30,6 +30,16 @@ def everywhere(_: Design) -> bool:
     return True
 
 
+def activated(layers: tuple[str, ...], activations: tuple[str, ...]) -> Callable[[Design], bool]:
+    """Concerns a model in which a layer of some kinds has, or may have, one of some activations."""
+
+    def concerns(design: Design) -> bool:
+        places = design.of_kind(*layers)
+        return any(design.may_be_activated(place, *activations) for place in places)
+
+    return concerns
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rule:
     """A rule. Its page in the documentation is made of it, and its examples are run as its tests.

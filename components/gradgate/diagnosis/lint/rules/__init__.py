@@ -20,6 +20,7 @@ from gradgate.diagnosis.lint.rules import (
     selu_without_lecun,
     softmax_in_float16,
     softmax_on_one_unit,
+    unbounded_recurrence,
     unused_variables,
 )
 
@@ -39,6 +40,7 @@ ALL: Final[tuple[Rule, ...]] = (  # in the order of a diagnosis: data, loss, gra
     batchnorm_in_recurrent_stack.RULE,
     batchnorm_after_activation.RULE,
     bias_before_batchnorm.RULE,
+    unbounded_recurrence.RULE,
     recurrent_without_clip.RULE,
     learning_rate_bounds.RULE,
 )

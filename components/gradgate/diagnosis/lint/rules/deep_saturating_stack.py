@@ -6,7 +6,7 @@ from typing import Final
 from gradgate.contracts.lint import Severity
 from gradgate.diagnosis.lint import kinds
 from gradgate.diagnosis.lint.design import Design
-from gradgate.diagnosis.lint.rule import Found, Rule
+from gradgate.diagnosis.lint.rule import Found, Rule, activated
 
 _SIGMOIDS: Final = ("sigmoid", "hard_sigmoid")
 _MANY_SIGMOIDS: Final = 3
@@ -30,30 +30,24 @@ def _ask(design: Design) -> Iterator[Found]:
 
 def _stacks(design: Design, activations: tuple[str, ...], some: int, many: int) -> Iterator[Found]:
     for chain in design.chains(lambda place: _counts(design, place, activations)):
-        depth = len(chain.places)
-        if depth < some:
+        if chain.depth < some:
             continue
-        first, last = chain.places[0], chain.places[-1]
-        severity: Severity = "warning" if depth >= many else "info"
+        first = chain.places[0]
+        severity: Severity = "warning" if chain.depth >= many else "info"
         slope = "at most 1/4" if activations is _SIGMOIDS else "below 1"
         yield Found(
             place=first,
             severity=severity,
             message=(
-                f"the {depth} layers from {design.path(first)} to {design.path(last)} are all"
-                f" {design.activation(first)}, without norm or residual: its slope is {slope}, so"
-                " the gradient shrinks at each of them and hardly reaches the first"
+                f"{chain.in_words(design)} are all {design.activation(first)}, without norm or"
+                f" residual: its slope is {slope}, so the gradient shrinks at each of them and"
+                " hardly reaches the first"
             ),
             advice=(
                 'take activation="relu" with kernel_initializer="he_normal", or put a'
                 " LayerNormalization or BatchNormalization before each activation"
             ),
         )
-
-
-def _concerns(design: Design) -> bool:
-    weighted = design.of_kind(*kinds.WEIGHTED)
-    return any(design.may_be_activated(place, *kinds.SATURATING) for place in weighted)
 
 
 RULE: Final = Rule(
@@ -76,7 +70,7 @@ stack.""",
     ),
     needs=("graph",),
     ask=_ask,
-    concerns=_concerns,
+    concerns=activated(kinds.WEIGHTED, kinds.SATURATING),
     bad="""\
 model = keras.Sequential([keras.Input((16,))])
 for _ in range(4):

@@ -8,13 +8,6 @@ from gradgate.diagnosis.lint import kinds
 from gradgate.diagnosis.lint.design import Design
 from gradgate.diagnosis.lint.rule import Found, Rule
 
-_OWN_CLIPS: Final = ("clipnorm", "global_clipnorm", "clipvalue")
-
-
-def _is_clipped(design: Design) -> bool:
-    return bool(design.card.clips) or any(design.card.optimizer_config.get(c) for c in _OWN_CLIPS)
-
-
 def _is_gated(design: Design, place: int) -> bool:
     layer = design.layers[place]
     return all(kind in kinds.GATED for kind in (layer.cells or (layer.kind,)))
@@ -22,7 +15,7 @@ def _is_gated(design: Design, place: int) -> bool:
 
 def _ask(design: Design) -> Iterator[Found]:
     places = list(design.of_kind(*kinds.RECURRENT))
-    if not places or _is_clipped(design):
+    if not places or optimizers.is_clipped(design.card):
         return
     plain = [place for place in places if not _is_gated(design, place)]
     first = (plain or places)[0]

@@ -5,7 +5,7 @@ from typing import Final
 
 from gradgate.diagnosis.lint import kinds
 from gradgate.diagnosis.lint.design import Design
-from gradgate.diagnosis.lint.rule import Found, Rule
+from gradgate.diagnosis.lint.rule import Found, Rule, activated
 
 _GLOROT: Final = ("GlorotUniform", "GlorotNormal")
 _CONVERGED: Final = 22
@@ -24,29 +24,22 @@ def _counts(design: Design, place: int) -> bool:
 
 def _ask(design: Design) -> Iterator[Found]:
     chains = design.chains(lambda place: _counts(design, place))
-    longest = max((len(chain.places) for chain in chains), default=0)
-    told = [chain for chain in chains if len(chain.places) > _CONVERGED]
+    longest = max((chain.depth for chain in chains), default=0)
+    told = [chain for chain in chains if chain.depth > _CONVERGED]
     if not told and longest > 1:
-        told = [next(chain for chain in chains if len(chain.places) == longest)]
+        told = [next(chain for chain in chains if chain.depth == longest)]
     for chain in told:
-        depth = len(chain.places)
-        first, last = chain.places[0], chain.places[-1]
+        first = chain.places[0]
         yield Found(
             place=first,
-            severity="warning" if depth > _CONVERGED else "info",
+            severity="warning" if chain.depth > _CONVERGED else "info",
             message=(
-                f"the {depth} layers from {design.path(first)} to {design.path(last)}:"
-                f" {design.activation(first)} behind Glorot's initialiser (Keras's default)"
-                f" halves the variance of the signal at each layer, to about 2^-{depth} of it, with"
-                " no norm and no residual to set it right"
+                f"{chain.in_words(design)}: {design.activation(first)} behind Glorot's initialiser"
+                " (Keras's default) halves the variance of the signal at each layer, to about"
+                f" 2^-{chain.depth} of it, with no norm and no residual to set it right"
             ),
             advice='give these layers kernel_initializer="he_normal"',
         )
-
-
-def _concerns(design: Design) -> bool:
-    weighted = design.of_kind(*kinds.WEIGHTED)
-    return any(design.may_be_activated(place, *kinds.RELU_FAMILY) for place in weighted)
 
 
 RULE: Final = Rule(
@@ -68,7 +61,7 @@ does not. So the rule warns of more than 22 such layers one behind the other, an
     ),
     needs=("graph",),
     ask=_ask,
-    concerns=_concerns,
+    concerns=activated(kinds.WEIGHTED, kinds.RELU_FAMILY),
     bad="""\
 model = keras.Sequential([keras.Input((64,))])
 for _ in range(24):

@@ -5,7 +5,7 @@ from typing import Final
 
 from gradgate.diagnosis.lint import kinds
 from gradgate.diagnosis.lint.design import Design
-from gradgate.diagnosis.lint.rule import Found, Rule
+from gradgate.diagnosis.lint.rule import Found, Rule, activated
 
 _HE: Final = ("HeNormal", "HeUniform")
 
@@ -29,11 +29,6 @@ def _ask(design: Design) -> Iterator[Found]:
             )
 
 
-def _concerns(design: Design) -> bool:
-    weighted = design.of_kind(*kinds.WEIGHTED, *kinds.RECURRENT)
-    return any(design.may_be_activated(place, *kinds.SATURATING) for place in weighted)
-
-
 RULE: Final = Rule(
     id="saturating-with-he",
     title="tanh or sigmoid behind He's initialiser",
@@ -51,7 +46,7 @@ near 0 or 1 is the point; and what stands behind a norm.""",
     ),
     needs=("graph",),
     ask=_ask,
-    concerns=_concerns,
+    concerns=activated((*kinds.WEIGHTED, *kinds.RECURRENT), kinds.SATURATING),
     bad="""\
 model = keras.Sequential(
     [

@@ -5,7 +5,7 @@ from typing import Final
 
 from gradgate.diagnosis.lint import kinds
 from gradgate.diagnosis.lint.design import Design
-from gradgate.diagnosis.lint.rule import Found, Rule
+from gradgate.diagnosis.lint.rule import Found, Rule, activated
 
 _KERNELS: Final = ("kernel", "depthwise", "pointwise")
 
@@ -28,11 +28,6 @@ def _ask(design: Design) -> Iterator[Found]:
             )
 
 
-def _concerns(design: Design) -> bool:
-    weighted = design.of_kind(*kinds.WEIGHTED)
-    return any(design.may_be_activated(place, "selu") for place in weighted)
-
-
 RULE: Final = Rule(
     id="selu-without-lecun",
     title="SELU without LeCun's initialiser",
@@ -48,7 +43,7 @@ Glorot's, has another variance wherever fan-in and fan-out differ, and the fixed
     ),
     needs=("layers",),
     ask=_ask,
-    concerns=_concerns,
+    concerns=activated(kinds.WEIGHTED, ("selu",)),
     bad="""\
 model = keras.Sequential(
     [
