@@ -86,7 +86,7 @@ def test_it_says_what_is_wrong_what_to_do_and_what_was_not_asked(lint):
         "not asked, or not of all layers\n"
         "  inputs-not-normalised  no examples were given to look at (--data)\n"
         "\n"
-        "1 error, 2 warnings; 13 rules passed, 1 not asked in full\n"
+        "1 error, 2 warnings; 14 rules passed, 1 not asked in full\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gradgate.contracts.summary import SeriesSummary
 from gradgate.gate.render import view
 
 
@@ -72,3 +73,19 @@ def test_a_finding_says_what_was_seen_and_what_was_expected(
     finding = make.finding(training, signal, given.pop("fn"), "<=", -1, aggregate=given)
     assert finding.message == message
     assert view.aggregate(finding) == shown
+
+
+def test_the_greatest_finite_norm_is_told_where_a_nan_hides_it(make, training):
+    training.norms[250:, 2] = float("nan")
+    peaks = [(0.5, 3), (9.0e4, 41), (3.78e11, 249)]
+    known = training.summary.variables
+    variables = tuple(
+        each.model_copy(update={"norm": SeriesSummary(greatest=peak, greatest_step=step)})
+        for each, (peak, step) in zip(known, peaks, strict=True)
+    )
+    training.summary = training.summary.model_copy(update={"variables": variables})
+    finding = make.finding(training, "variable.norm", "max", "<", 1000)
+    assert finding.message == (
+        "greatest value of variable.norm is NaN in head/kernel (1 of 3 variables failed) over 300"
+        " samples, the greatest finite one 3.78e+11 at step 249 in head/kernel; expected below 1000"
+    )

@@ -19,6 +19,7 @@ from gradgate.gate.compare import badness, holds
 from gradgate.gate.evidence import Bools, Evidence, Ints, StepBatch
 from gradgate.gate.integrity.model import ModelCheck
 from gradgate.gate.outcome import Outcome, may_fail
+from gradgate.gate.peaks import finite_peak
 from gradgate.gate.signals import CATALOGUE, StepSignal, Unmeasured
 from gradgate.gate.waiving import Waiving, covers
 
@@ -206,6 +207,7 @@ class Asking:
             judged=len(failed),
             may_fail=outcome.may_fail,
             against=wording.against(measured.relation, float(measured.compared[first]), first),
+            peak=finite_peak(signal, value, (c.variable for c in measured.columns), self._evidence),
         )
         may_be_mild = bool(outcome.finite.all()) and not never_mild(signal)
         why_mild = self._why_mild(is_improving=is_improving) if may_be_mild else ""

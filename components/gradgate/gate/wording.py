@@ -87,6 +87,7 @@ def message(
     judged: int,
     may_fail: int = 0,
     against: str = "",
+    peak: str = "",
 ) -> str:
     """What was seen against what was expected, in one sentence."""
     where = f" in {variable}" if variable else ""
@@ -108,6 +109,7 @@ def message(
         unit = f" {signal.unit}" if signal.unit and keeps_unit(rule.aggregate.fn) else ""
         aggregate = aggregate_in_words(rule.aggregate)
         seen = f"{aggregate} of {signal.name} is {number(value)}{unit}{where}{over}"
+    seen = f"{seen}, {peak}" if peak else seen
     seen = f"{seen}; {against}" if against else seen
     return f"{seen}; expected {_expected(rule, signal)}"
 

@@ -8,6 +8,7 @@ from gradgate.diagnosis.lint import kinds
 from gradgate.diagnosis.lint.design import Design
 from gradgate.diagnosis.lint.rule import Found, Rule
 
+
 def _is_gated(design: Design, place: int) -> bool:
     layer = design.layers[place]
     return all(kind in kinds.GATED for kind in (layer.cells or (layer.kind,)))
