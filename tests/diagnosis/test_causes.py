@@ -56,6 +56,96 @@ def test_missing_values_that_were_seen_are_named(make):
     assert cause.change.startswith("Fill or drop the missing values in x[3].")
 
 
+@pytest.mark.parametrize(
+    ("paths", "confidence"),
+    [(("kernel",), "likely"), (("kernel", "bias"), "possible")],  # a bias's gradient has no x in it
+)
+def test_a_nan_in_the_first_bias_too_is_not_of_the_inputs(make, paths, confidence):
+    net = nan_in(make.Net(), *(f"net/hidden_0/{path}" for path in paths), step=7)
+    cause = net.cause("missing-values", make.symptom("gradient.nonfinite_applied", step=7))
+    assert cause.confidence == confidence
+
+
+def test_inputs_that_were_looked_at_and_are_fine_make_missing_values_less_likely(make):
+    net = nan_in(make.Net(), *ALL_OF_IT)
+    given = {"mean": 0.0, "std": 1.0, "low": -2.0, "high": 2.0, "source": "the first batch"}
+    net.card["inputs"] = (make.InputCard(name="x", examples=16, **given),)
+    cause = net.cause("missing-values", make.symptom("gradient.nonfinite"))
+    assert cause.confidence == "possible"
+    assert "hold none" in cause.because
+
+
+def test_a_nan_that_came_back_is_looked_for_in_ones_own_code_on_the_way(make):
+    net = make.Net()
+    own = {"name": "lengths", "path": "lengths", "kind": "Layer", "class_name": "Length"}
+    net.layers.insert(2, make.LayerCard(inputs=(1,), **own))
+    net.layers[3:] = [
+        card.model_copy(update={"inputs": (i,)}) for i, card in enumerate(net.layers[3:], start=2)
+    ]
+    for part in ("kernel", "bias"):
+        net.measured(f"net/hidden_0/{part}", first_nonfinite_step=0)
+    cause = net.cause("unstable-arithmetic", make.symptom("gradient.nonfinite", step=0))
+    assert cause.confidence == "likely"
+    assert cause.layer == "lengths"
+    assert cause.change.startswith("Look in lengths (Length) for a square root")
+    missing = net.cause("missing-values", make.symptom("gradient.nonfinite", step=0))
+    assert missing.confidence == "possible"
+
+
+def exploded(net, make, *, step=5):
+    """Makes it grow until the step before, where the output's weights were moved by thrice."""
+    nan_in(net, *ALL_OF_IT, step=step)
+    net.summary["global_norm"] = make.series(1.0, greatest=1e18, greatest_step=step - 1)
+    net.measured("net/output/kernel", update_ratio=make.series(3.0))
+    return make.symptom("gradient.nonfinite_applied", step=step)
+
+
+def test_what_grew_until_it_was_infinite_is_a_rate_and_no_root_of_0(make):
+    net = make.Net()
+    net.card |= {"optimizer": "SGD", "optimizer_config": {"learning_rate": 0.01}}
+    symptom = exploded(net, make)
+    assert net.cause("unstable-arithmetic", symptom) is None
+    cause = net.cause("learning-rate-too-high", symptom)
+    assert cause.confidence == "likely"
+    assert "grew until they were infinite" in cause.because
+    # A step of 300 % at 0.01 is one of 1 % at 0.01 / 300.
+    assert cause.snippet == ("optimizer = keras.optimizers.SGD(learning_rate=3e-05)  # was 0.01",)
+
+
+def test_large_labels_under_the_squared_error(make):
+    net = make.Net()
+    net.card["losses"] = (make.LossCard(name="mean_squared_error", output=0),)
+    net.summary["constant_loss"] = 5929.0
+    assert net.cause("target-scale", make.symptom("loss")).confidence == "possible"
+    cause = net.cause("target-scale", exploded(net, make))
+    assert cause.confidence == "likely"
+    assert "the labels have a standard deviation of 77; 1 is usual" in cause.numbers
+    net.summary["constant_loss"] = 1.2
+    assert net.cause("target-scale", make.symptom("loss")) is None
+
+
+def test_residuals_without_a_norm_add_up_what_goes_forward(make):
+    net = make.Net(depth=8)
+    net.layers.append(make.LayerCard(name="sum", path="sum", kind="Add", class_name="Add"))
+    small = make.symptom("variable.mean_abs", low=True)
+    assert net.cause("missing-normalisation", small) is None
+    symptom = exploded(net, make, step=1)
+    net.summary["global_norm"] = make.series(1.6e6, greatest_step=0)
+    cause = net.cause("missing-normalisation", symptom)
+    assert cause.confidence == "likely"
+    assert cause.change.startswith("Put a LayerNormalization before what each branch computes")
+
+
+def test_layers_in_float16_are_told_where_the_model_as_a_whole_is_not(make):
+    net = nan_in(make.Net(), *ALL_OF_IT)
+    net.layers[1] = net.layers[1].model_copy(update={"dtype_policy": "mixed_float16"})
+    symptom = make.symptom("gradient.nonfinite")
+    assert "float16 in 1 layer: hidden_0" in net.cause("precision", symptom).numbers[0]
+    given = {"mean": 8e4, "std": 5e4, "low": 0.0, "high": 2e5, "source": "the first batch"}
+    net.card["inputs"] = (make.InputCard(name="x", examples=16, **given),)
+    assert net.cause("precision", symptom).confidence == "sure"
+
+
 def test_a_training_that_blew_up_before_had_no_nan_in_its_inputs(make):
     net = nan_in(make.Net(), *ALL_OF_IT, step=50)
     net.summary["global_norm"] = make.series(1.0, greatest=1e9)

@@ -143,6 +143,13 @@ def mismatch(output: Output, constant_loss: float | None) -> Mismatch | None:
     return None
 
 
+def is_misfit(training: Training) -> bool:
+    """Whether the output and the loss are sure not to fit."""
+    output = output_of(training)
+    found = mismatch(output, training.summary.constant_loss) if output else None
+    return found is not None and found.is_certain
+
+
 def _of_cross_entropy(output: Output) -> Mismatch | None:
     probabilities = "softmax" if output.is_classes else "sigmoid"
     if output.from_logits and output.activation in {"softmax", "sigmoid"}:

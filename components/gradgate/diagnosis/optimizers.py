@@ -38,6 +38,11 @@ def usual_rate(card: ModelCard) -> float:
     return _USUAL.get(card.optimizer, _USUAL_OF_OTHERS)
 
 
+def is_above_usual(card: ModelCard) -> bool:
+    """Whether the learning rate is above what Keras gives this optimizer."""
+    return (learning_rate(card) or 0.0) > usual_rate(card)
+
+
 def normalises(card: ModelCard) -> bool:
     """Whether the optimizer divides the gradient by its own size, as Adam does."""
     return any(name in card.optimizer.lower() for name in _NORMALISING)

@@ -178,6 +178,31 @@ class Training:
         return f"step {since} had the first NaN or infinite{where}"
 
     @property
+    def inputs_are_fine(self) -> bool:
+        """Whether the inputs that were looked at are finite; False where none were looked at."""
+        inputs = self.card.inputs
+        return bool(inputs) and not any(given.nonfinite for given in inputs)
+
+    @property
+    def exploded(self) -> bool:
+        """Whether finite numbers grew, or a step leapt, right before the first NaN or infinity."""
+        since = self.nonfinite_since
+        if since is None or since == 0:
+            return False
+        peaks = (self.summary.global_norm.greatest_step, self.summary.loss.greatest_step)
+        is_near = any(step is not None and since - _RECENT <= step < since for step in peaks)
+        return is_near and (self.was_exploding or self._leapt)
+
+    @property
+    def _leapt(self) -> bool:
+        """Whether a step moved a kernel by many times its size."""
+        ratios = (self.numbers(kernel).update_ratio for kernel in self.kernels)
+        return any(
+            ratio is not None and ratio.greatest is not None and ratio.greatest > _LEAP
+            for ratio in ratios
+        )
+
+    @property
     def was_exploding(self) -> bool:
         """Whether finite norms or losses grew a hundredfold above the usual ones in the run."""
         for numbers in (self.summary.global_norm, self.summary.loss):
@@ -193,4 +218,6 @@ _NONFINITE_SIGNALS = (
     *("loss.nonfinite", "loss.nonfinite_applied"),
 )
 _UNTOUCHED = ("unmeasured", "unused", "equal", "clipped", "overflow")  # by NaN
+_RECENT = 10  # steps
+_LEAP = 10.0  # times the weights' own size, in a step
 _HUGE = 1e6  # TheDeepChecker's limit of an exploding gradient

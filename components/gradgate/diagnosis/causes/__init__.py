@@ -37,6 +37,7 @@ from gradgate.diagnosis.causes.sick_worker import SICK_WORKER
 from gradgate.diagnosis.causes.small_batch_norm import SMALL_BATCH_NORM
 from gradgate.diagnosis.causes.spoiled_weights import SPOILED_WEIGHTS
 from gradgate.diagnosis.causes.swinging_steps import SWINGING_STEPS
+from gradgate.diagnosis.causes.target_scale import TARGET_SCALE
 from gradgate.diagnosis.causes.unbounded_gradients import UNBOUNDED_GRADIENTS
 from gradgate.diagnosis.causes.unstable_arithmetic import UNSTABLE_ARITHMETIC
 from gradgate.diagnosis.causes.vanishing_gradient import VANISHING_GRADIENT
@@ -47,6 +48,7 @@ ALL: Final[tuple[KnownCause, ...]] = (
     MISSING_VALUES,
     LABELS_OUT_OF_RANGE,
     INPUT_SCALE,
+    TARGET_SCALE,
     CHANGED_SINCE,
     # How it is put together.
     LOSS_AGAINST_OUTPUT,

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
+from gradgate.contracts import LintFinding
 from gradgate.contracts.cause import Cause, Confidence
+from gradgate.diagnosis.foreseen import Foreseen, supported
 from gradgate.diagnosis.symptom import Symptom
 from gradgate.diagnosis.training import Training
 
@@ -47,6 +49,7 @@ class KnownCause:
         stage: How deep it lies; see `STAGES`.
         title, meaning, source: As in `gradgate.contracts.Cause`.
         look: Returns the grounds for it in a training; None when there are none. Pure.
+        foreseen: What the lint may have said of it before the training; None for what it cannot.
     """
 
     id: str
@@ -55,10 +58,11 @@ class KnownCause:
     meaning: str
     source: str
     look: Callable[[Training], Grounds | None]
+    foreseen: Foreseen | None = None
 
     def find(self, training: Training) -> Cause | None:
         """Returns the cause where it explains a symptom, and numbers speak for it."""
-        grounds = self.look(training)
+        grounds = self._grounds(training)
         if grounds is None or not grounds.explains or not grounds.numbers:
             return None
         return Cause(
@@ -74,6 +78,27 @@ class KnownCause:
             source=self.source,
             rules=tuple(dict.fromkeys(symptom.rule for symptom in grounds.explains)),
         )
+
+    def _grounds(self, training: Training) -> Grounds | None:
+        """Of the record's numbers, surer where the lint spoke of it; else of the lint alone."""
+        grounds = self.look(training)
+        said = self.foreseen.said(training) if self.foreseen else ()
+        if self.foreseen is None or grounds is not None:
+            return grounds and supported(grounds, said)
+        symptoms = training.seen(*self.foreseen.kinds)
+        return _by_lint(said[0], symptoms) if said and symptoms else None
+
+
+def _by_lint(finding: LintFinding, symptoms: tuple[Symptom, ...]) -> Grounds:
+    """What the lint said, where it alone speaks for the cause: an error cannot learn as it is."""
+    return Grounds(
+        numbers=(f"gradgate lint said {finding.rule} before the training: {finding.message}",),
+        explains=symptoms,
+        change=f"{finding.advice[0].upper()}{finding.advice[1:]}.",
+        layer=finding.layer.rpartition("/")[2] if finding.layer else None,
+        confidence="likely" if finding.severity == "error" else "possible",
+        because="the model is so, but the numbers of the training do not show it by themselves",
+    )
 
 
 def known(*numbers: str | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from gradgate.contracts import VariableCard
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import code, counted, listed, percent
 
@@ -86,4 +87,8 @@ DISCONNECTED: Final = KnownCause(
     meaning="These weights never change: they stay what chance made them.",
     source="SageMaker Debugger, UnchangedTensor; Keras warns once, in a log line",
     look=_look,
+    foreseen=Foreseen(
+        rules=("unused-variables", "frozen-variables"),
+        kinds=("unused", "stuck", "near"),
+    ),
 )

@@ -7,6 +7,7 @@ from gradgate.contracts import VariableCard
 from gradgate.contracts.cause import Confidence
 from gradgate.diagnosis import layers
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import listed, number
 
@@ -137,4 +138,8 @@ INITIALISER: Final = KnownCause(
         " (2015), https://arxiv.org/abs/1502.01852; the factor of 3 is ours"
     ),
     look=_look,
+    foreseen=Foreseen(
+        rules=("relu-with-glorot", "saturating-with-he", "selu-without-lecun"),
+        kinds=("stuck", "small", "zero", "saturated", "dead", "drifting"),
+    ),
 )

@@ -7,6 +7,7 @@ from typing import Final
 from gradgate.contracts import InputCard
 from gradgate.diagnosis import layers
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number
 
@@ -110,4 +111,9 @@ INPUT_SCALE: Final = KnownCause(
         " 2021): abnormal data first; the size by gradients is ours"
     ),
     look=_look,
+    foreseen=Foreseen(
+        rules=("inputs-not-normalised",),
+        kinds=_KINDS,
+        fits=lambda finding, _: finding.severity == "warning",
+    ),
 )

@@ -5,12 +5,14 @@ from typing import Final
 from gradgate.contracts.cause import Confidence
 from gradgate.diagnosis import optimizers
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number, percent
 
 _FAR: Final = 0.1  # of the weights' norm a step: torchmortem and DeepDiagnosis; 0.001 is usual
 _ABOVE: Final = 10.0  # times Keras's default, UMLAUT's limit for Adam
 _ROSE: Final = 3.0
+_AIM: Final = 0.01
 _KINDS: Final = (
     *("stuck", "large", "small", "zero", "dead", "saturated", "drifting", "disagreeing"),
     *("nonfinite", "spike", "swings", "far", "grown", "overflow"),
@@ -36,10 +38,13 @@ def _look(training: Training) -> Grounds | None:
     confidence: Confidence = "possible"
     if (is_far or rose) and is_high:
         confidence = "sure"
-    elif is_high or (is_far and above > 1 and training.nonfinite_since is None):
+    elif is_high or (is_far and (training.exploded or _is_high_for_learning(training, above))):
         confidence = "likely"
     _, lower = optimizers.lower_rate(card)
     lower = min(lower, usual) if is_high else lower
+    if rate and ratio and is_far and optimizers.follows_length(card):
+        # Half the rate is half the step: the one that moves the weights by a usual part.
+        lower = min(lower, float(f"{_AIM * rate / ratio:.1g}"))
     now = "" if rate is None else f" from {optimizers.plain(rate)}"
     return Grounds(
         numbers=known(
@@ -69,11 +74,20 @@ def _look(training: Training) -> Grounds | None:
             "sure": "the rate is far above the usual one, and the steps show it",
             "likely": "the rate is far above the usual one"
             if is_high
+            else "the weights are moved far in every step, and the numbers grew until they were"
+            " infinite"
+            if training.exploded
             else "the weights are moved far in every step",
-            "possible": "a rate that is too high looks like this, but the steps are not seen to be"
-            " too large",
+            "possible": "the weights are moved far in every step, but nothing grew before"
+            if is_far
+            else "a rate that is too high looks like this, but the steps are not seen to be too"
+            " large",
         }[confidence],
     )
+
+
+def _is_high_for_learning(training: Training, above: float) -> bool:
+    return above > 1 and training.nonfinite_since is None
 
 
 def _rise(training: Training) -> float | None:
@@ -98,4 +112,9 @@ LEARNING_RATE_TOO_HIGH: Final = KnownCause(
         " UMLAUT (CHI 2021): above 0.01; DeepDiagnosis (ICSE 2022)"
     ),
     look=_look,
+    foreseen=Foreseen(
+        rules=("learning-rate-bounds",),
+        kinds=_PLAIN,
+        fits=lambda _, training: optimizers.is_above_usual(training.card),
+    ),
 )

@@ -5,6 +5,7 @@ from typing import Final
 from gradgate.contracts.cause import Confidence
 from gradgate.diagnosis import optimizers
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number, percent
 
@@ -69,4 +70,9 @@ LEARNING_RATE_TOO_LOW: Final = KnownCause(
         " UMLAUT (CHI 2021): below 1e-7; DeepDiagnosis (ICSE 2022)"
     ),
     look=_look,
+    foreseen=Foreseen(
+        rules=("learning-rate-bounds",),
+        kinds=("stuck", "near"),
+        fits=lambda _, training: not optimizers.is_above_usual(training.card),
+    ),
 )

@@ -4,6 +4,7 @@ from typing import Final
 
 from gradgate.diagnosis import layers, losses
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number
 
@@ -47,4 +48,8 @@ LOSS_AGAINST_OUTPUT: Final = KnownCause(
         " (CHI 2021): final activation against loss"
     ),
     look=_look,
+    foreseen=Foreseen(
+        rules=("output-against-loss", "softmax-on-one-unit"),
+        kinds=_KINDS,
+    ),
 )

@@ -3,7 +3,9 @@
 from typing import Final
 
 from gradgate.contracts.cause import Confidence
+from gradgate.diagnosis import birth, losses
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import counted, listed
 
@@ -24,25 +26,33 @@ def _look(training: Training) -> Grounds | None:
     spoiled = [given for given in training.card.inputs if given.nonfinite]
     since, first = training.nonfinite_since, training.first_nonfinite
     in_first = [v for v in first if v.layer == training.first_layer]
-    if not symptoms or not (spoiled or in_first) or training.was_exploding:
+    if not symptoms or not (spoiled or in_first):
+        return None
+    if (training.was_exploding or training.exploded) and not spoiled:
         return None
     hidden = "" if training.summary.nonfinite_loss_steps else _HIDDEN
     rest = "Find the columns with missing values, and fill or drop them before training."
     if spoiled:
         rest = f"Fill or drop the missing values in {listed([s.name for s in spoiled])}."
     elsewhere = [v for v in first if v.layer != training.first_layer]
+    others = birth.suspects(training) or losses.is_misfit(training)
     confidence: Confidence = "possible"
     because = "a missing value in the inputs would do this, as would a broken sum in the loss"
     if spoiled:
         confidence = "sure"
         because = "missing values were seen in the very inputs that the model was trained on"
-    elif in_first and not elsewhere:
+    elif in_first and not elsewhere and birth.of_inputs_alone(training) and not others:
         confidence = "likely"
         because = (
             "the trouble began in the first layer alone, which is fed the inputs, while the layers"
             " behind it were still fine"
         )
-    elif since == 0 and all(loss.is_keras for loss in training.card.losses):
+    elif training.inputs_are_fine:
+        because = (
+            "the examples that were looked at hold none, but they are a few of a batch, and others"
+            " may"
+        )
+    elif since == 0 and not others and all(loss.is_keras for loss in training.card.losses):
         confidence = "likely"
         because = "it began with the first step, before the training could have changed anything"
     return Grounds(
@@ -76,4 +86,9 @@ MISSING_VALUES: Final = KnownCause(
     ),
     source="DeepLocalize (ICSE 2021): look at the inputs first; gradgate's own measurements",
     look=_look,
+    foreseen=Foreseen(
+        rules=("inputs-not-normalised",),
+        kinds=("nonfinite",),
+        fits=lambda finding, _: finding.severity == "error",
+    ),
 )

@@ -5,6 +5,7 @@ from typing import Final
 from gradgate.contracts.cause import Confidence
 from gradgate.diagnosis import layers, snippets
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.series import median
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number
@@ -39,7 +40,9 @@ def _look(training: Training) -> Grounds | None:
         numbers=known(
             f"the gradient of {recurrent[0].path} went up to {number(norm.greatest)} at step"
             f" {norm.greatest_step}; usual was {number(usual)}"
-            if norm.greatest is not None and usual is not None
+            if leap and leap > 10 and norm.greatest is not None and usual is not None
+            else f"the gradient of {recurrent[0].path} was up to {number(norm.greatest)}"
+            if norm.greatest is not None and norm.greatest > 1e3
             else None,
             training.onset,
             "no clip bounds a step" if not training.card.clips else None,
@@ -126,4 +129,8 @@ RECURRENT_PRODUCT: Final = KnownCause(
     ),
     source="Pascanu, Mikolov and Bengio (2013), https://arxiv.org/abs/1211.5063",
     look=_look,
+    foreseen=Foreseen(
+        rules=("unbounded-recurrence", "recurrent-without-clip"),
+        kinds=("large", "nonfinite", "spike"),
+    ),
 )

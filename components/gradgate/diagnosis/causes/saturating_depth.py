@@ -5,6 +5,7 @@ from typing import Final
 from gradgate.contracts.cause import Confidence
 from gradgate.diagnosis import layers
 from gradgate.diagnosis.causes.base import Grounds, KnownCause, known
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import listed, number
 
@@ -65,4 +66,8 @@ SATURATING_DEPTH: Final = KnownCause(
         " (ICSE 2021): selu or relu first, +41 points of accuracy over 49 models"
     ),
     look=_look,
+    foreseen=Foreseen(
+        rules=("deep-saturating-stack",),
+        kinds=("stuck", "small", "saturated", "zero", "near"),
+    ),
 )

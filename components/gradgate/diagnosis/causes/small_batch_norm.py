@@ -3,6 +3,7 @@
 from typing import Final
 
 from gradgate.diagnosis.causes.base import Grounds, KnownCause
+from gradgate.diagnosis.foreseen import Foreseen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import code, counted, listed
 
@@ -53,4 +54,8 @@ SMALL_BATCH_NORM: Final = KnownCause(
     ),
     source="Wu and He (2018), Group Normalization, https://arxiv.org/abs/1803.08494",
     look=_look,
+    foreseen=Foreseen(
+        rules=("batchnorm-small-batch",),
+        kinds=("stuck", "small", "zero", "dead", "swings", "spike"),
+    ),
 )

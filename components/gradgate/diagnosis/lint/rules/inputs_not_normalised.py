@@ -15,18 +15,8 @@ _LEAST: Final = 1e-3
 
 def _ask(design: Design) -> Iterator[Found]:
     wild: list[tuple[InputCard, float]] = []
+    yield from _not_finite(design)
     for each in design.card.inputs:
-        if each.nonfinite:
-            yield Found(
-                place=each.layer,
-                severity="error",
-                message=(
-                    f"input {each.name}: {each.nonfinite:,} values of {each.examples:,} examples are"
-                    " NaN or infinite; one is enough to make the loss NaN, and a fused ReLU can hide"
-                    " it from the loss"
-                ),
-                advice="impute or drop missing values in preprocessing",
-            )
         size = math.hypot(each.mean, each.std)
         is_wild = size > _MOST or (0 < size < _LEAST)
         if is_wild and math.isfinite(size) and not _is_readied(design, each):
@@ -45,6 +35,27 @@ def _ask(design: Design) -> Iterator[Found]:
                 "put a keras.layers.Normalization in front and adapt() it (Rescaling(1 / 255) for"
                 " images), or scale in preprocessing: tft.scale_to_z_score"
             ),
+        )
+
+
+def _not_finite(design: Design) -> Iterator[Found]:
+    """One finding an input, however many of its columns have such values."""
+    by_layer: dict[int | None, list[InputCard]] = {}
+    for each in design.card.inputs:
+        if each.nonfinite:
+            by_layer.setdefault(each.layer, []).append(each)
+    for place, spoiled in by_layer.items():
+        worst = max(spoiled, key=lambda each: each.nonfinite)
+        more = f" (and {len(spoiled) - 1} more)" if spoiled[1:] else ""
+        yield Found(
+            place=place,
+            severity="error",
+            message=(
+                f"input {worst.name}{more}: {worst.nonfinite:,} values of {worst.examples:,}"
+                " examples are NaN or infinite; one is enough to make the loss NaN, and a fused"
+                " ReLU can hide it from the loss"
+            ),
+            advice="impute or drop missing values in preprocessing",
         )
 
 
