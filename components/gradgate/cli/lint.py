@@ -41,7 +41,8 @@ def lint(
         typer.Option(
             metavar="FILE|MODULE:FUNCTION",
             help="Examples as the model takes them: .npy, .npz, .csv, .parquet, TFRecords of"
-            " tf.Example such as Transform's; or a function that returns arrays or a tf.data"
+            " tf.Example such as Transform's; statistics of TFX; a Transform graph with either of"
+            " them beside it; or a function that returns arrays or a tf.data"
             " dataset.",
         ),
     ] = None,

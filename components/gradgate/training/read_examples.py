@@ -11,6 +11,12 @@ import tensorflow as tf
 
 from gradgate.contracts import InputCard, LayerCard
 from gradgate.training.examples import describe_examples
+from gradgate.training.read_statistics import (
+    StatisticsUnreadError,
+    beside_graph,
+    inputs_by_statistics,
+    statistics_in,
+)
 
 _MOST: Final = 1024
 
@@ -24,8 +30,9 @@ def read_examples(given: Any, layers: Sequence[LayerCard], *, source: str) -> tu
 
     Args:
         given: A path (`.npy`, `.npz`, `.csv`, `.parquet`; any other is taken for TFRecords of
-            `tf.Example`, gzipped if it ends so; of a folder, all files in it), arrays as the model
-            takes them, or a `tf.data.Dataset` of inputs or of `(inputs, labels)` in batches.
+            `tf.Example`, gzipped if it ends so; of a folder, all files in it; a folder of TFX's
+            statistics; a Transform graph, beside which these lie), arrays as the model takes them,
+            or a `tf.data.Dataset` of inputs or of `(inputs, labels)` in batches.
         layers: Of the model's card.
         source: What messages call it.
 
@@ -34,7 +41,11 @@ def read_examples(given: Any, layers: Sequence[LayerCard], *, source: str) -> tu
     """
     try:
         if isinstance(given, (str, os.PathLike)):
-            examples = _of_file(Path(given))
+            path = beside_graph(Path(given))
+            statistics = statistics_in(path)
+            if statistics is not None:
+                return _told(inputs_by_statistics(statistics, layers, source=source), source)
+            examples = _of_file(path)
         elif isinstance(given, tf.data.Dataset):
             examples = _of_dataset(given)
         else:
@@ -43,8 +54,14 @@ def read_examples(given: Any, layers: Sequence[LayerCard], *, source: str) -> tu
         inputs = describe_examples(named, layers, source=source)
     except ExamplesError:
         raise
+    except (FileNotFoundError, StatisticsUnreadError) as error:
+        raise ExamplesError(str(error)) from None
     except Exception as error:  # noqa: BLE001 - files and code may be anybody's
         raise ExamplesError(f"{source}: {type(error).__name__}: {error}") from None
+    return _told(inputs, source)
+
+
+def _told(inputs: tuple[InputCard, ...], source: str) -> tuple[InputCard, ...]:
     if not inputs:
         raise ExamplesError(f"{source}: there are no numbers in it")
     return inputs

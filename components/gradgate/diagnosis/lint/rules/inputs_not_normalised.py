@@ -77,8 +77,8 @@ size 200 (an image in 0 to 255, a price) make the first layer's outputs and grad
 larger, and a learning rate that suits the one column is far too large or too small for another.
 Inputs of mean 0 and variance 1 are what everything else is made for.
 
-The rule looks at examples: a file or function given to `gradgate lint --data`, and in a training
-the first batches that are kept for a look at the activations. It warns where the root mean square
+The rule looks at examples, or at TFX's statistics of them: a file, function or Transform graph given
+to `gradgate lint --data`, and in a training the rows that are kept for a look at the activations. It warns where the root mean square
 of an input, or of a column of a table, is above 10 or below 0.001, unless the input goes to a layer
 that takes it as it comes: Normalization, Rescaling, Embedding, a lookup, another norm. A value that
 is NaN or infinite is an error.""",
