@@ -30,11 +30,11 @@ def test_a_nan_that_begins_in_the_first_layer_alone_is_in_the_inputs(make):
     [
         (ALL_OF_IT, 0, False, "likely"),
         (ALL_OF_IT, 0, True, "possible"),  # a loss of one's own may as well be it
-        (ALL_OF_IT, 7, False, "possible"),
+        (ALL_OF_IT, 7, False, "likely"),
         (ALL_OF_IT[1:], 7, False, None),
     ],
 )
-def test_a_nan_everywhere_is_in_the_inputs_if_it_was_there_at_once(
+def test_a_nan_everywhere_came_with_a_batch_if_nothing_else_gives_one(
     make, paths, step, is_own, confidence
 ):
     net = nan_in(make.Net(), *paths, step=step)
@@ -66,13 +66,19 @@ def test_a_nan_in_the_first_bias_too_is_not_of_the_inputs(make, paths, confidenc
     assert cause.confidence == confidence
 
 
-def test_inputs_that_were_looked_at_and_are_fine_make_missing_values_less_likely(make):
+def test_inputs_that_are_fine_speak_for_an_operation_of_the_model(make):
     net = nan_in(make.Net(), *ALL_OF_IT)
+    root = {"name": "root", "path": "root", "kind": "Sqrt", "class_name": "Sqrt"}
+    net.layers.append(make.LayerCard(inputs=(2,), **root))
     given = {"mean": 0.0, "std": 1.0, "low": -2.0, "high": 2.0, "source": "the first batch"}
     net.card["inputs"] = (make.InputCard(name="x", examples=16, **given),)
     cause = net.cause("missing-values", make.symptom("gradient.nonfinite"))
     assert cause.confidence == "possible"
     assert "hold none" in cause.because
+    cause = net.cause("unstable-arithmetic", make.symptom("gradient.nonfinite"))
+    assert cause.confidence == "likely"
+    assert cause.layer == "root"
+    assert cause.change.startswith("Look in root (Sqrt) for a square root")
 
 
 def test_a_nan_that_came_back_is_looked_for_in_ones_own_code_on_the_way(make):
@@ -405,6 +411,15 @@ def test_a_recurrent_layer_whose_activation_nothing_bounds_gets_tanh_back(make):
     assert cause.change.startswith("Give reader the activation tanh in place of relu. The clip")
     assert "max_norm" not in cause.change, "one is set"
     assert cause.snippet == ('LSTM(..., activation="tanh", name="reader")',)
+
+
+def test_a_plain_recurrent_layer_of_relus_gets_gates_and_their_tanh(make):
+    cause = _reader(make, "SimpleRNN", "relu").cause(
+        "recurrent-product", make.symptom("variable.norm")
+    )
+    assert cause.change.startswith("Use an LSTM or GRU in place of reader, with Keras's own tanh")
+    assert cause.snippet[-1] == 'keras.layers.LSTM(64, name="reader")'
+    assert not any("SimpleRNN" in line for line in cause.snippet)
 
 
 def test_what_has_no_gradient_behind_dead_units_is_not_what_is_dead(make):

@@ -6,8 +6,8 @@ from gradgate.contracts import LayerCard
 from gradgate.diagnosis.training import Training
 
 _RISKY: Final = (
-    *("Sqrt", "Rsqrt", "Log", "Log10", "Log1p", "Log2", "Logaddexp", "Exp", "Expm1", "Power"),
-    *("Divide", "TrueDivide", "Reciprocal", "Norm", "Normalize", "Std", "Arccos", "Arcsin"),
+    *("Sqrt", "Rsqrt", "Log", "Log10", "Log1p", "Log2", "Power", "Divide", "TrueDivide"),
+    *("Reciprocal", "Norm", "Arccos", "Arcsin"),
 )
 """Operations of `keras.ops` that give NaN or infinity for some numbers, or whose slope is so."""
 
@@ -35,9 +35,12 @@ def of_inputs_alone(training: Training) -> bool:
 
 
 def suspects(training: Training) -> tuple[LayerCard, ...]:
-    """Code of one's own, and operations that can give NaN, on the way that it came back."""
+    """Code of one's own, and operations that can give NaN, where it can have been born.
+
+    On the way that it came back; else anywhere in the model, since it went forward.
+    """
     if not came_back(training):
-        return ()
+        return tuple(card for card in training.card.layers if _can_give_nan(card))
     spoiled = {variable.layer for variable in training.first_nonfinite}
     fine = set(_with_gradient(training)) - spoiled
     last = max((p for name in spoiled if (p := training.place(name)) is not None), default=None)
@@ -49,7 +52,26 @@ def suspects(training: Training) -> tuple[LayerCard, ...]:
             found[at] = None
             waiting += training.followers(at)
     cards = (training.card.layers[at] for at in found)
-    return tuple(card for card in cards if card.class_name != card.kind or card.kind in _RISKY)
+    return tuple(card for card in cards if _can_give_nan(card))
+
+
+def is_of_a_batch(training: Training) -> bool:
+    """Whether nothing in the model is known that makes a NaN of numbers, and nothing grew.
+
+    Keras's own layers and losses keep away from 0, so it came with a batch.
+    """
+    cards = training.card.layers
+    is_known = bool(cards) and all(card.is_connected for card in cards)
+    is_keras = bool(training.card.losses) and all(loss.is_keras for loss in training.card.losses)
+    narrow = any("float16" in (card.dtype_policy or "") for card in cards)  # bfloat16, too
+    narrow = narrow or any(v.dtype == "float16" for v in training.variables)
+    grew = training.was_exploding or training.exploded
+    is_odd = narrow or grew or came_back(training) or bool(suspects(training))
+    return is_known and is_keras and not is_odd
+
+
+def _can_give_nan(card: LayerCard) -> bool:
+    return card.class_name != card.kind or card.kind in _RISKY
 
 
 def _with_gradient(training: Training) -> list[str]:

@@ -31,7 +31,10 @@ def _look(training: Training) -> Grounds | None:
     if (training.was_exploding or training.exploded) and not spoiled:
         return None
     hidden = "" if training.summary.nonfinite_loss_steps else _HIDDEN
-    rest = "Find the columns with missing values, and fill or drop them before training."
+    rest = (
+        "Find the columns with missing values, and fill or drop them before training; look at the"
+        " labels, too."
+    )
     if spoiled:
         rest = f"Fill or drop the missing values in {listed([s.name for s in spoiled])}."
     elsewhere = [v for v in first if v.layer != training.first_layer]
@@ -47,6 +50,14 @@ def _look(training: Training) -> Grounds | None:
             "the trouble began in the first layer alone, which is fed the inputs, while the layers"
             " behind it were still fine"
         )
+    elif birth.is_of_a_batch(training) and not losses.is_misfit(training):
+        confidence = "likely"
+        because = (
+            "nothing had grown before, and nothing in the model makes NaN of numbers: so it came"
+            " with a batch"
+        )
+        if training.inputs_are_fine:
+            because += ", though the few examples that were looked at hold none"
     elif training.inputs_are_fine:
         because = (
             "the examples that were looked at hold none, but they are a few of a batch, and others"

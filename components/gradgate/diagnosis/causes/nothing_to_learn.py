@@ -7,12 +7,16 @@ from gradgate.diagnosis.causes.base import Grounds, KnownCause, known, seen
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number
 
+_LOST: Final = 1e-2  # of the first layer's gradient, by the last's: see `saturating_depth`
+
 
 def _look(training: Training) -> Grounds | None:
     symptoms = training.seen("stuck")
     if not symptoms:
         return None
     others = [s for s in training.symptoms if s.kind not in {"stuck", "unmeasured"}]
+    ratio = training.depth_ratio
+    is_lost = ratio is not None and ratio < _LOST
     constant, end = training.summary.constant_loss, training.end_loss
     loss = losses.name(training.card) or "the loss"
     return Grounds(
@@ -29,10 +33,12 @@ def _look(training: Training) -> Grounds | None:
             f" the inputs do not tell the labels; if not, {loss} or the model is wrong."
         ),
         snippet=("model.fit(x[:32], y[:32], epochs=200)  # the loss must go to about 0"),
-        confidence="possible" if others else "likely",
+        confidence="possible" if others or is_lost else "likely",
         because=(
             "it would explain the loss, but other things are wrong, too"
             if others
+            else "it would explain the loss, but hardly any gradient reaches the first layer"
+            if is_lost
             else "every gradient is in order, so the fault is more likely in what there is to learn"
         ),
     )

@@ -76,6 +76,11 @@ def _cure(training: Training, layer: str, unbounded: str | None) -> str:
     else:
         limit = number(snippets.usual_norm(training) or 1.0)
         bound = f"Clip the gradients by their global norm (max_norm={limit})."
+    if unbounded is not None and card is not None and card.kind == "SimpleRNN":
+        return (
+            f"Use an LSTM or GRU in place of {layer}, with Keras's own tanh and not {unbounded}:"
+            f" its gates keep the product in bounds. {bound}"
+        )
     if unbounded is not None:
         return f"Give {layer} the activation tanh in place of {unbounded}. {bound}"
     if card is None or card.kind != "SimpleRNN":
@@ -89,11 +94,12 @@ def _cure(training: Training, layer: str, unbounded: str | None) -> str:
 def _snippet(training: Training, layer: str, unbounded: str | None) -> str:
     card = layers.layer_card(training.card, layer)
     lines = []
-    if unbounded is not None:
+    is_plain = card is not None and card.kind == "SimpleRNN"
+    if unbounded is not None and not is_plain:
         lines.append(layers.written(training, layer, activation="tanh"))
     if not training.card.clips:
         lines.append(snippets.clip_by(snippets.usual_norm(training) or 1.0))
-    if unbounded is None and card is not None and card.kind == "SimpleRNN":
+    if is_plain and card is not None:
         lines.append(snippets.gated(layer, card.units))
     return "\n".join(lines)
 

@@ -25,6 +25,10 @@ def _look(training: Training) -> Grounds | None:
     if own and not (training.was_exploding or training.exploded):
         confidence = "likely"
         because = "the loss is code of your own, and nothing grew before: it came at once"
+    elif between and not birth.came_back(training):
+        if training.inputs_are_fine:
+            confidence = "likely"
+        because = "nothing grew before, and it came from what can make NaN of a finite number"
     elif between:
         confidence = "likely"
         because = (
@@ -43,7 +47,7 @@ def _look(training: Training) -> Grounds | None:
             if greatest is not None and not training.was_exploding
             else None,
             f"behind layer {last} stands {what}; the gradients behind that were finite"
-            if between and not own
+            if between and not own and birth.came_back(training)
             else None,
         )
         or tuple(f"{s.rule}: {number(s.value)}" for s in symptoms if s.value is not None)[:1],
