@@ -278,11 +278,29 @@ def attention_over_time():
     return model
 
 
+def next_frame():
+    """Convolutional LSTMs of ReLU with batch norm between, as in Keras's own example."""
+    frames = keras.Input((None, 32, 32, 1))
+    x = layers.ConvLSTM2D(8, 5, padding="same", return_sequences=True, activation="relu")(frames)
+    x = layers.BatchNormalization()(x)
+    x = layers.ConvLSTM2D(8, 3, padding="same", return_sequences=True, activation="relu")(x)
+    model = keras.Model(frames, layers.Conv3D(1, 3, activation="sigmoid", padding="same")(x))
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+def forecast():
+    """An LSTM of ReLU over three steps, as in many a tutorial."""
+    model = keras.Sequential([keras.Input((3, 1)), layers.LSTM(50, "relu"), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
 SMALL = (
     *(classifier, regression, logistic_regression, convolutions, lenet, transformer, lstm_of_text),
     *(speech, autoencoder, unet, siamese, wide_and_deep, physics_informed, self_normalising),
     *(gated_convolutions, in_mixed_precision, finetuned, discriminator, residual_mlp, counts),
-    attention_over_time,
+    *(attention_over_time, next_frame, forecast),
 )
 
 APPLICATIONS = ("MobileNetV3Small", "ResNet50", "EfficientNetB0")

@@ -15,8 +15,10 @@ def _ask(design: Design) -> Iterator[Found]:
         before = [at for at in design.before(place, _ON) if _is_recurrent(design, at)]
         after = [at for at in design.after(place, _ON) if _is_recurrent(design, at)]
         if before and after:
+            are_images = all(_is_of_images(design, at) for at in (*before, *after))
             yield Found(
                 place=place,
+                severity="info" if are_images else None,
                 message=(
                     f"{design.path(place)} stands between {design.path(before[0])} and"
                     f" {design.path(after[0])}: one mean over all time steps and examples, padding"
@@ -28,6 +30,10 @@ def _ask(design: Design) -> Iterator[Found]:
 
 def _is_recurrent(design: Design, place: int) -> bool:
     return design.layers[place].kind in kinds.RECURRENT
+
+
+def _is_of_images(design: Design, place: int) -> bool:
+    return design.layers[place].kind.startswith("ConvLSTM")
 
 
 def _concerns(design: Design) -> bool:
@@ -46,7 +52,8 @@ speed training up, but not to generalise better. Layer normalisation looks at on
 step, depends on neither batch nor length, and was made for this.
 
 Not looked at: batch normalisation before the first recurrent layer, as behind the convolutions of a
-speech or text recogniser, and behind the last.""",
+speech or text recogniser, and behind the last. Between ConvLSTM layers it is `info`: there a mean is
+over all pixels, too, and Keras's own example of them trains so.""",
     sources=(
         "Ba, Kiros and Hinton (2016), Layer Normalization, section 3, https://arxiv.org/abs/1607.06450",
         "Laurent et al. (2015), Batch Normalized Recurrent Neural Networks, https://arxiv.org/abs/1510.01378",
