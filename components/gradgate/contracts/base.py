@@ -3,6 +3,10 @@
 `Contract` refuses a field it does not know, so a typing error in a policy is an error.
 `Recorded` ignores one, so that a newer writer's file still reads; a newer *major* version is
 refused by the reader of that file.
+
+What checks a document is built where one is first read (`defer_build`): to import a contract costs
+next to nothing. So that it stays so, a document that is a field's default is made by
+`model_construct()`, which checks nothing.
 """
 
 import math
@@ -35,10 +39,14 @@ Number = Annotated[
 class Contract(BaseModel):
     """A frozen, strict document that people write: an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=True)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=True, defer_build=True
+    )
 
 
 class Recorded(BaseModel):
     """A frozen, strict document that a program writes: a reader ignores what it does not know."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=True)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", allow_inf_nan=True, defer_build=True
+    )

@@ -46,7 +46,7 @@ class Baseline(Contract):
     since: Instant | None = None
     anchor: VerdictId | None = None
     on_absent: Literal["warn", "block", "absolute_only"] = "warn"
-    comparable_if: Comparability = Comparability()
+    comparable_if: Comparability = Comparability.model_construct()
 
 
 class Relative(Contract):

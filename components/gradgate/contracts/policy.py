@@ -36,7 +36,13 @@ _LATER: Final[dict[str, Any]] = {
     "review_by": None,
     "range": None,
     "quantifier": "all",
-    "baseline": Baseline().model_dump(mode="json"),
+    "baseline": {
+        "last": 5,
+        "since": None,
+        "anchor": None,
+        "on_absent": "warn",
+        "comparable_if": {"min_shared_variables": 0.9, "same_optimizer": True},
+    },
     "compare": None,
     "warn_for": [],
 }
@@ -201,8 +207,8 @@ class Rule(Contract):
     id: Identifier
     description: str = ""
     signal: str
-    scope: Scope = Scope()
-    window: Window = Window()
+    scope: Scope = Scope.model_construct()
+    window: Window = Window.model_construct()
     aggregate: Aggregate
     compare: Relative | None = None
     expect: Expect
@@ -240,10 +246,10 @@ class Policy(Contract):
     metadata: Metadata
     mode: Mode = "enforce"
     required_signals: tuple[str, ...] = ()
-    coverage: Coverage = Coverage()
-    staleness: Staleness = Staleness()
-    baseline: Baseline = Baseline()
-    defaults: Defaults = Defaults()
+    coverage: Coverage = Coverage.model_construct()
+    staleness: Staleness = Staleness.model_construct()
+    baseline: Baseline = Baseline.model_construct()
+    defaults: Defaults = Defaults.model_construct()
     require_evaluator: bool = True
     require_trained_weights: bool = True
     max_waiver_days: int = Field(default=90, ge=1, le=90)

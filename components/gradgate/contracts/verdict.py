@@ -171,7 +171,7 @@ class Finding(Recorded):
     level: Decision
     severity: Literal["block", "warn"]
     evidence: Literal["reported", "recomputed"]
-    observed: Observed = Observed()
+    observed: Observed = Observed.model_construct()
     expect: dict[str, Any] = Field(default_factory=dict)
     aggregate: dict[str, Any] = Field(default_factory=dict)
     compare: dict[str, Any] | None = None
@@ -266,7 +266,7 @@ class Verdict(Recorded):
     subject: Subject
     inputs: Inputs
     as_of: str
-    coverage: CoverageSeen = CoverageSeen()
+    coverage: CoverageSeen = CoverageSeen.model_construct()
     further_coverage: tuple[CoverageSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     shadow_findings: tuple[Finding, ...] = ()

@@ -48,7 +48,7 @@ class Waiver(Contract):
     id: Identifier
     policy: str
     rule: str
-    scope: WaiverScope = WaiverScope()
+    scope: WaiverScope = WaiverScope.model_construct()
     reason: str = Field(min_length=1)
     owner: str = Field(min_length=1)
     approved_by: str = Field(min_length=1)

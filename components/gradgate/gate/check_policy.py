@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from gradgate.contracts import Policy, Rule
 from gradgate.contracts.aggregates import Improvement, Quantile, Reduce, TailMedian, Variation
+from gradgate.gate.places import Path, short
 from gradgate.gate.reach import unreachable
-from gradgate.gate.read_yaml import Path, short
 from gradgate.gate.signals import CATALOGUE, FactSignal, Signal, columns_called, per_variable
 
 _OF_MAGNITUDES = (Improvement, TailMedian, Quantile, Variation)

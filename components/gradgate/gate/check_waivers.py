@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gradgate.contracts import Policy, Rule, Waiver, Waivers
 from gradgate.contracts.waivers import WAIVABLE_CHECKS
 from gradgate.gate.check_policy import did_you_mean
-from gradgate.gate.read_yaml import Path, short
+from gradgate.gate.places import Path, short
 from gradgate.gate.signals import CATALOGUE, per_variable
 
 

@@ -128,7 +128,7 @@ class Record(Protocol):
 Stretch = Callable[[], Iterable[StepBatch]]
 """Gives the steps of one part of the record, anew at every call. It can be pickled."""
 
-NO_CARD = ModelCard(model_name="", variables=(), optimizer="", loss_measured=False)
+NO_CARD = ModelCard.model_construct(model_name="", variables=(), optimizer="", loss_measured=False)
 """The card of a training that was never instrumented: no variable, no loss."""
 
 

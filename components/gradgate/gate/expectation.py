@@ -13,7 +13,7 @@ from gradgate.contracts.base import Contract
 from gradgate.contracts.policy import Identifier
 from gradgate.contracts.verdict import Decision, Finding
 from gradgate.gate.load_document import load_document
-from gradgate.gate.read_yaml import Path
+from gradgate.gate.places import Path
 
 EXPECTATION: Final = "expect.yaml"
 _LEVELS: Final = ("block", "warn", "ok")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gradgate.contracts import Policy
 from gradgate.gate.check_policy import did_you_mean
-from gradgate.gate.read_yaml import Path, Places
+from gradgate.gate.places import Path, Places
 
 
 def explain(

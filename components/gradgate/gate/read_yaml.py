@@ -14,12 +14,9 @@ from typing import Any, Final
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from gradgate.gate.places import MAX_BYTES, Path, Places, Unreadable, field_name, short
 from gradgate.gate.policy_error import Problem
 
-Path = tuple[str | int, ...]
-Places = dict[Path, tuple[int, int]]
-
-MAX_BYTES: Final = 256 * 1024
 _MAX_DEPTH: Final = 20
 _MAX_NODES: Final = 4_000  # about a second for the parser, and some 300 rules
 _MAX_LINES: Final = 5_000
@@ -40,14 +37,6 @@ _WORDS: Final = {
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]"
 )
-
-
-class Unreadable(Exception):  # noqa: N818 - carries the problems up to the loader
-    """The text is not the YAML that a policy is written in."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
 
 
 def read_yaml(data: str | bytes, *, noun: str = "a policy") -> tuple[Any, Places]:
@@ -126,18 +115,6 @@ def _problem(text: str, mark: Any, field: str = "") -> Problem:
     if mark is None:
         return Problem(text=text, field=field)
     return Problem(text=text, field=field, line=mark.line + 1, column=mark.column + 1)
-
-
-def field_name(path: Path) -> str:
-    """`rules[2].expect.op` of a path."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{short(part)}" for part in path]
-    return "".join(parts).removeprefix(".")
-
-
-def short(text: str) -> str:
-    """At most 40 characters of a text, none of which can move a cursor."""
-    shown = text if text.isprintable() else repr(text)[1:-1]
-    return shown if len(shown) <= 40 else f"{shown[:37]}..."
 
 
 class _Reader:

@@ -20,7 +20,14 @@ from gradgate.telemetry.batch import (
     StatisticsBatch,
     StepBatch,
 )
-from gradgate.telemetry.lists import from_lists, from_scalars, is_measured, to_lists, whole
+from gradgate.telemetry.lists import (
+    from_lists,
+    from_scalars,
+    is_measured,
+    is_valid,
+    to_lists,
+    whole,
+)
 
 _STEPS = {
     "step": pa.int64(),
@@ -151,34 +158,31 @@ def _check_schema(table: pa.Table) -> None:
 
 
 def _statistics(table: pa.Table, step: Ints, variables: int) -> StatisticsBatch:
-    is_sampled = whole(table, "sampled_mean_abs").is_valid().to_numpy(zero_copy_only=False)
-    rows = table.filter(pa.array(is_sampled))
-    fields = {name: from_lists(rows, f"sampled_{name}", variables) for name in _SAMPLED}
-    fields |= {
-        name: from_lists(rows, f"sampled_{name}", variables)
-        for name in _SAMPLED_SINCE
-        if is_measured(rows, f"sampled_{name}")
+    rows = is_valid(whole(table, "sampled_mean_abs"))
+    fields = {
+        name: from_lists(table, f"sampled_{name}", variables, rows=rows)
+        for name in (*_SAMPLED, *_SAMPLED_SINCE)
+        if name in _SAMPLED or is_measured(table, f"sampled_{name}")
     }
-    if is_measured(rows, _GLOBAL_COSINE):
-        fields["global_cosine"] = from_scalars(rows, _GLOBAL_COSINE)
-    if not len(rows) or is_measured(rows, _HISTOGRAM):
-        flat = from_lists(rows, _HISTOGRAM, variables * HISTOGRAM_BINS)
+    if is_measured(table, _GLOBAL_COSINE):
+        fields["global_cosine"] = from_scalars(table, _GLOBAL_COSINE, rows=rows)
+    if not rows.any() or is_measured(table, _HISTOGRAM):
+        flat = from_lists(table, _HISTOGRAM, variables * HISTOGRAM_BINS, rows=rows)
         fields["histogram"] = flat.reshape(-1, variables, HISTOGRAM_BINS)
-    return StatisticsBatch(step=step[is_sampled], **fields)
+    return StatisticsBatch(step=step[rows], **fields)
 
 
 def _activations(table: pa.Table, step: Ints, layers: int) -> ActivationBatch | None:
     names = {name: f"activation_{name}" for name in _ACTIVATIONS}
     if not is_measured(table, names["zero_fraction"]):
         return None
-    probed = whole(table, names["zero_fraction"]).is_valid().to_numpy(zero_copy_only=False)
-    rows = table.filter(pa.array(probed))
+    rows = is_valid(whole(table, names["zero_fraction"]))
     fields = {
-        name: from_lists(rows, column, layers)
+        name: from_lists(table, column, layers, rows=rows)
         for name, column in names.items()
-        if name != "spread" or is_measured(rows, column)
+        if name != "spread" or is_measured(table, column)
     }
-    return ActivationBatch(step=step[probed], **fields)
+    return ActivationBatch(step=step[rows], **fields)
 
 
 def _positions(steps: Ints, some: Ints) -> Ints:

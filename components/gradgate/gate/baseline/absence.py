@@ -25,7 +25,7 @@ def without_baseline(
         measurement: What was measured, for later trainings; shown where it is one number.
     """
     values = measurement.values if measurement else ()
-    observed = Observed()
+    observed = Observed.model_construct()
     if len(values) == 1:
         (one,) = values
         observed = Observed(variable=one.variable, value=one.value, samples=one.samples)
