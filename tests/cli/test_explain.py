@@ -4,10 +4,14 @@ import json
 import os
 import shutil
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
+import gradgate.gate
 from gradgate.cli.exits import Exit
+
+GOLDEN_RUNS = Path(gradgate.gate.__file__).parent / "golden_runs"
 
 
 def nan_gradient(steps):
@@ -143,10 +147,35 @@ def test_what_is_not_found_is_for_the_reader_to_put_in(call, make_record, tmp_pa
     record = make_record(spoil=nan_gradient)
     folder = tmp_path / "a" / "b" / "c"
     folder.mkdir(parents=True)
-    call("check", record, "--training-only", "--format", "json", "--out", folder / "verdict.json")
+    policy = tmp_path / "own.yaml"
+    policy.write_bytes(default_policy().replace(b"revision: 1", b"revision: 7"))
+    given = ("--training-only", "--policy", policy, "--format", "json")
+    call("check", record, *given, "--out", folder / "verdict.json")
+    record.rename(tmp_path / "a" / "moved")
     shown = call("explain", folder).stdout
     assert "gradgate check RECORD --training-only --policy POLICY --as-of" in shown
+    assert "  (write where it lies, for RECORD, POLICY)\n" in shown
     assert "the report" not in shown
+
+
+def test_a_verdict_beside_its_record_and_baselines_is_judged_again_by_the_copied_command(
+    call, tmp_path
+):
+    shutil.copytree(GOLDEN_RUNS / "baseline-drift" / "record", tmp_path / "runs" / "record")
+    shutil.copytree(GOLDEN_RUNS / "baseline-drift" / "baselines", tmp_path / "baselines" / "ranker")
+    given = ("--as-of", "2026-11-23T05:40:00Z", "--baselines", "baselines/ranker")
+    out = ("--format", "json", "--out", "runs/verdict.json")
+    told = call("check", "runs/record", "--training-only", *given, *out)
+    cause = "possible cause: Something changed since the earlier trainings"
+    assert told.stderr.splitlines()[1] == cause
+    shown = call("explain", "runs").stdout
+    assert cause in shown.split("\n\n")[0]
+    assert "write where it lies" not in shown
+    (command,) = (line.strip() for line in shown.splitlines() if "gradgate check" in line)
+    assert command.startswith("gradgate check runs/record --training-only --policy ")
+    again = call(*command.split()[1:], "--format", "json")
+    assert again.stderr == ""
+    assert again.stdout == (tmp_path / "runs" / "verdict.json").read_text()
 
 
 def test_a_copy_of_a_verdict_counts_once_and_its_own_place_is_named(call, make_record, tmp_path):

@@ -25,6 +25,7 @@ from gradgate.cli.read import (
 )
 from gradgate.contracts import Policy, Verdict
 from gradgate.contracts.times import instant
+from gradgate.diagnosis import telling
 from gradgate.gate import check_model, judge
 from gradgate.gate.answers import are_wanted
 from gradgate.gate.integrity.model import ModelCheck
@@ -225,7 +226,9 @@ def _write(verdict: Verdict, text: str, out: Path | None) -> None:
             _write_whole(out, text.encode("utf-8"))
         except OSError as error:
             _cannot_write("--out", out, error)
-        typer.echo(f"{clean_text(verdict.headline)}\nwritten to {out}", err=True)
+        why = telling.in_a_line(verdict)
+        for line in (verdict.headline, *([why] if why else []), f"written to {out}"):
+            typer.echo(clean_text(line), err=True)
 
 
 def _cannot_write(option: str, place: Path, error: OSError) -> NoReturn:

@@ -41,6 +41,11 @@ def policy_text(path: Path | None) -> str:
     return (path or _SHIPPED).read_text(encoding="utf-8")
 
 
+def shipped_policy() -> Path:
+    """Returns where the policy that gradgate ships lies."""
+    return Path(str(_SHIPPED)).resolve()  # in a checkout it is a link, which no policy may be
+
+
 def waivers_of(
     path: Path | None, policy: Policy, *, otherwise: str = "cannot use the waivers"
 ) -> Waivers | None:

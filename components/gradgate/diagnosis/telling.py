@@ -7,6 +7,7 @@ from gradgate.contracts import Cause, Verdict
 
 _AT_MOST: Final = 3
 SURE: Final = {"sure": "almost certain", "likely": "likely", "possible": "possible"}
+_BEGIN: Final = {"sure": "cause", "likely": "likely cause", "possible": "possible cause"}
 ADVICE: Final = "Change one thing at a time, the first one first, and train again."
 
 
@@ -23,6 +24,14 @@ def shown_first(verdict: Verdict) -> tuple[Cause, ...]:
         if cause.confidence != "possible" and is_needed:
             shown.append(cause)
     return tuple(shown[:_AT_MOST]) or verdict.causes[:1]
+
+
+def in_a_line(verdict: Verdict) -> str:
+    """The first cause, for the lines that are read first; empty where none is known."""
+    for cause in shown_first(verdict)[:1]:
+        layer = f", in layer {cause.layer}" if cause.layer else ""
+        return f"{_BEGIN[cause.confidence]}: {title(cause)}{layer}"
+    return ""
 
 
 def also_possible(verdict: Verdict) -> tuple[Cause, ...]:

@@ -21,7 +21,8 @@ def explain(
     Args:
         verdict: Any verdict, passed ones too.
         rule: Only this rule; None for all that did not pass.
-        places: Where its RECORD, MODEL, POLICY, WAIVERS and REPORT lie, as far as that is known.
+        places: Where its RECORD, MODEL, POLICY, WAIVERS, BASELINES and REPORT lie, as far as that
+            is known.
 
     Raises:
         ValueError: If the verdict has no such rule.
@@ -36,7 +37,7 @@ def explain(
     else:
         chosen = [finding for finding in shown.findings if finding.level != "ok"]
     sections = [
-        _wrapped(shown.headline),
+        "\n".join(_wrapped(line) for line in (shown.headline, telling.in_a_line(shown)) if line),
         _wrapped(f"{view.decided(shown)} {view.tally(shown).capitalize()}."),
     ]
     sections += [
@@ -133,6 +134,8 @@ def _around(finding: Finding) -> str:
 def _again(verdict: Verdict, places: Mapping[str, str]) -> str:
     lines = ["the report, with charts", f"  {places['REPORT']}", ""] if "REPORT" in places else []
     lines += ["to judge again", f"  {view.reproduce(verdict, places)}"]
+    if missing := view.to_put_in(verdict, places):
+        lines.append(f"  (write where it lies, for {', '.join(missing)})")
     names = {"Model", "Record", "Policy", "Policy digest", "Waivers digest", "Verdict"}
     names |= {"Baselines", "Anchor"}
     lines += [

@@ -21,6 +21,9 @@ def render_markdown(verdict: Verdict) -> str:
     shown = clean(verdict)
     mark = _MARKS[shown.decision]
     lines = [f"# {mark} {_text(shown.headline)}", "", _text(view.decided(shown)), ""]
+    if cause := telling.in_a_line(shown):
+        begin, _, said = cause.partition(": ")
+        lines += [f"**{begin.capitalize()}:** {_text(said)}", ""]
     chief = view.chief(shown)
     if chief:
         lines += [

@@ -14,7 +14,8 @@ _MARKS: Final = {"block": "BLOCK", "warn": "warn", "ok": "ok"}
 def render_text(verdict: Verdict) -> str:
     """Returns the verdict as plain lines."""
     shown = clean(verdict)
-    lines = [shown.headline, view.decided(shown), ""]
+    cause = telling.in_a_line(shown)
+    lines = [shown.headline, *([cause] if cause else []), view.decided(shown), ""]
     lines += _findings(shown, shown.findings)
     failed = [check for check in shown.integrity if check.status == "fail"]
     lines += [f"BLOCK {check.code}: {check.message}" for check in failed]

@@ -293,8 +293,8 @@ def reproduce(verdict: Verdict, places: Mapping[str, str] | None = None) -> str:
 
     Args:
         verdict: The verdict.
-        places: Where RECORD, MODEL, POLICY and WAIVERS lie, as far as that is known; what is not
-            is for the reader to put in.
+        places: Where RECORD, MODEL, POLICY, WAIVERS and BASELINES lie, as far as that is known;
+            what is not is for the reader to put in: `to_put_in` lists it.
     """
 
     def at(name: str) -> str:
@@ -306,6 +306,13 @@ def reproduce(verdict: Verdict, places: Mapping[str, str] | None = None) -> str:
     baselines = f" --baselines {at('BASELINES')}" if verdict.inputs.baselines else ""
     given = f"{model} --policy {at('POLICY')}{waivers}{baselines} --as-of {verdict.as_of}"
     return f"gradgate check {at('RECORD')} {given}"
+
+
+def to_put_in(verdict: Verdict, places: Mapping[str, str]) -> list[str]:
+    """What `reproduce` names in capitals, since nobody knows where it lies."""
+    command = reproduce(verdict, places).split()
+    names = ("RECORD", "MODEL", "POLICY", "WAIVERS", "BASELINES")
+    return [name for name in names if name not in places and name in command]
 
 
 def design(verdict: Verdict) -> list[tuple[str, str]]:
