@@ -57,7 +57,7 @@ def from_lists(
     values = to_vector(column.values)
     if len(starts) and ends[-1] - starts[0] == len(starts) * width:  # they follow each other
         return values[starts[0] : ends[-1]].reshape(-1, width)
-    return values[starts[:, None] + np.arange(width)]
+    return np.asarray(values[starts[:, None] + np.arange(width)])
 
 
 def from_scalars(
