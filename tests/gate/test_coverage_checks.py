@@ -20,7 +20,7 @@ def test_a_whole_training_passes(make, training):
     ("change", "code", "message"),
     [
         ({"instrumented": False}, "T-NOT-INSTRUMENTED", "never called gradgate.instrument"),
-        ({"status": "failed", "status_message": "OOM"}, "T-TRAINER-FAILED", "raised an error: OOM"),
+        ({"status": "failed", "status_message": "OOM"}, "T-TRAINER-FAILED", "training failed: OOM"),
         ({"status": "failed"}, "T-TRAINER-FAILED", "no message was kept"),
         ({"status": "stopped"}, "T-STOPPED", "a step was not finite"),
         (

@@ -131,7 +131,7 @@ def test_activations_are_of_the_whole_model_and_asked_once(gan, make):
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [
-        ({"status": "failed"}, "T-TRAINER-FAILED", "critic: the training raised an error: no"),
+        ({"status": "failed"}, "T-TRAINER-FAILED", "critic: the training failed: no"),
         ({"observed_steps": 9}, "T-TRUNCATED", "critic: the manifest speaks of 9 steps"),
         ({"lost_steps": 1}, "T-COVERAGE", "critic: 1 steps in a row are missing"),
         ({"instrumented": False}, "T-NOT-INSTRUMENTED", "critic: the training code never called"),

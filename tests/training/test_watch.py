@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gradgate.training.workers import WatchLimits
+from gradgate.training.workers import LOST, Watch, WatchLimits
 from gradgate.training.workers.lines import ChiefLines, WorkerLines
 from gradgate.training.workers.peers import Loss, Own, Peer, find_loss, is_stuck, suspect
 from gradgate.training.workers.place import place_of
@@ -42,23 +42,35 @@ AFTER = "; chief 0 had taken 812 steps"
         ({"now": 1060.0}, None),
         (
             {"now": 1061.0},
-            "worker 1 was not heard for 61 s: it is stopped, or its machine or network is gone",
+            (
+                "worker 1 was lost (not heard for 61 s: it is stopped, or its machine or network is"
+                " gone)"
+            ),
         ),
-        ({"now": 1061.0, "place": ""}, "worker 1 was never heard in 61 s"),
+        (
+            {"now": 1061.0, "place": ""},
+            "worker 1 was never heard in 61 s (is the chief's port open to it?)",
+        ),
         (
             {"is_closed": True},
-            "worker 1 is gone: its connection closed without a word, as when it is killed",
+            (
+                "worker 1 was lost (its connection closed without a word, as when it is killed: its"
+                " pod or machine says why, such as out of memory)"
+            ),
         ),
         (
             {"bye": "completed", "is_closed": True},
             "worker 1 ended its training (completed) while others went on",
         ),
         ({"bye": "failed", "message": "ValueError: x"}, "worker 1 failed (ValueError: x)"),
-        ({"bye": "terminated"}, "worker 1 was told to end (SIGTERM)"),
+        (
+            {"bye": "terminated"},
+            "worker 1 was lost (told to end by SIGTERM, as when it is evicted)",
+        ),
         ({"now": 2800.0, "heard_at": 2800.0}, None),
         (
             {"now": 2801.0, "heard_at": 2800.0, "place": "read in data.py:7", "is_in_step": False},
-            "no step for 1801 s: worker 1 is at read in data.py:7, and not in a step",
+            "no step for 1801 s: worker 1 hangs at read in data.py:7, outside of a step",
         ),
         (
             {"now": 2801.0, "heard_at": 2800.0},
@@ -79,7 +91,7 @@ def test_who_ended_in_good_order_is_named_only_where_nobody_else_is():
     assert found.is_end
     gone = dataclasses.replace(PEER, is_closed=True)
     found = find_loss(OWN, [ended, gone], LIMITS, now=1001.0, is_chief=True)
-    assert found.words.startswith("worker 1 is gone")
+    assert found.words.startswith("worker 1 was lost (its connection closed")
     assert not found.is_end
 
 
@@ -97,7 +109,7 @@ def test_the_first_step_has_more_time():
 
 def test_who_is_late_is_suspected_when_a_step_has_failed():
     said = suspect(OWN, [PEER], now=1005.0, late_seconds=4.0)
-    assert said.startswith("worker 1 was not heard for 5 s")
+    assert said.startswith("worker 1 was lost (not heard for 5 s")
     assert suspect(OWN, [PEER], now=1003.0, late_seconds=4.0) == ""
 
 
@@ -113,8 +125,45 @@ def test_who_is_late_is_suspected_when_a_step_has_failed():
 )
 def test_nothing_is_ended_but_what_waits_in_a_step(own, is_hang, stuck):
     own = dataclasses.replace(OWN, **own)
-    lost = Loss(words="worker 1 is gone", is_hang=is_hang)
+    lost = Loss(words="worker 1 was lost", is_hang=is_hang)
     assert is_stuck(own, lost, found_at=1050.0, grace_seconds=30, now=1100.0) is stuck
+
+
+class SilentLines:
+    """Those to a worker that was heard 5 s ago."""
+
+    def __init__(self):
+        self.peer = dataclasses.replace(PEER, heard_at=time.monotonic() - 5)
+
+    def exchange(self, beat):
+        return (self.peer,)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("error", "leaves"), [("UnavailableError", True), ("ValueError", False)])
+def test_whoever_is_suspected_of_an_error_ends_the_process_and_is_its_last_word(
+    error, leaves, monkeypatch, caplog
+):
+    """TensorFlow may notice that a process is stopped long before `silence_seconds` are over."""
+    at_exit = []
+    monkeypatch.setattr("atexit.register", lambda *call: at_exit.append(call))
+    limits = WatchLimits(silence_seconds=60, hang_seconds=0.2)
+    watch = Watch(
+        SilentLines(), limits, name="worker 0", is_chief=False, steps=lambda: 7, give_up=print
+    )
+    until(watch._lines, {}, lambda _: watch._peers)
+    blamed = watch.cause(error)
+    watch.end("failed", blamed)
+    assert blamed.startswith("worker 1 was lost (not heard for 5 s") is leaves
+    leave = [call for call in at_exit if call[1:]]
+    assert len(leave) == leaves
+    if leaves:
+        monkeypatch.setattr("os._exit", at_exit.append)
+        leave[0][0](*leave[0][1:])
+        assert at_exit[-1] == LOST
+        assert caplog.messages[-1] == f"gradgate: ends with status 75: {blamed}"
 
 
 def test_a_place_is_the_training_codes_own_line():

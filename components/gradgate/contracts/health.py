@@ -89,7 +89,8 @@ class Manifest(Recorded):
     Attributes:
         training_uid: Names this training for ever; not a pipeline run, which a cache may reuse.
         status: `completed` (the training code returned), `stopped` (the guard ended it at a
-            non-finite step, as its policy `stop` says), or `failed` (the training code raised).
+            non-finite step, as its policy `stop` says), or `failed` (the training code raised, or a
+            process that it trains together with was lost).
         status_message: Why it was stopped or failed; empty when completed.
         instrumented: False when the training code never called `gradgate.instrument`.
         planned_steps: Optimizer steps that were asked for; None when nobody said.

@@ -280,7 +280,7 @@ class Guard:
         error = message.partition(":")[0]
         cause = "" if self._watch is None else self._watch.cause(error)
         # What TensorFlow says of a broken collective is a page long, and names nobody.
-        return f"{cause}; {message.partition(chr(10))[0]}" if cause else message
+        return f"{cause}; {message.partition(chr(10))[0].rstrip(': ')}" if cause else message
 
     def end_watch(self, status: Bye, message: str) -> None:
         """Tells the other processes how the training ended here."""

@@ -19,7 +19,7 @@ def check_manifest(manifest: Manifest) -> tuple[IntegrityCheck, ...]:
         _check(
             "T-TRAINER-FAILED",
             manifest.status != "failed",
-            f"the training raised an error: {manifest.status_message or 'no message was kept'}",
+            f"the training failed: {manifest.status_message or 'no message was kept'}",
         ),
         _check(
             "T-STOPPED",

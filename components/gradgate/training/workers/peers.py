@@ -129,18 +129,22 @@ def _gone(peer: Peer) -> str:
     if peer.bye == "failed":
         return f"{peer.name} failed ({peer.message})" if peer.message else f"{peer.name} failed"
     if peer.bye == "terminated":
-        return f"{peer.name} was told to end (SIGTERM)"
+        return f"{peer.name} was lost (told to end by SIGTERM, as when it is evicted)"
     if peer.bye is not None:
         return f"{peer.name} ended its training ({peer.bye}) while others went on"
-    return f"{peer.name} is gone: its connection closed without a word, as when it is killed"
+    return (
+        f"{peer.name} was lost (its connection closed without a word, as when it is killed: its"
+        " pod or machine says why, such as out of memory)"
+    )
 
 
 def _silent(peer: Peer, now: float) -> str:
     silent = f"{now - peer.heard_at:.0f} s"
     if not peer.place:
-        return f"{peer.name} was never heard in {silent}"
+        return f"{peer.name} was never heard in {silent} (is the chief's port open to it?)"
     return (
-        f"{peer.name} was not heard for {silent}: it is stopped, or its machine or network is gone"
+        f"{peer.name} was lost (not heard for {silent}: it is stopped, or its machine or network is"
+        " gone)"
     )
 
 
@@ -148,10 +152,10 @@ def _hanging(own: Own, peers: Sequence[Peer], now: float) -> str:
     """Who is in no step keeps the others waiting in theirs."""
     places = [(peer.name, peer.place, peer.is_in_step) for peer in peers]
     places.append((own.name, own.place, own.is_in_step))
-    elsewhere = [f"{name} is at {place}" for name, place, is_in_step in places if not is_in_step]
+    elsewhere = [f"{name} hangs at {place}" for name, place, is_in_step in places if not is_in_step]
     idle = f"no step for {now - own.stepped_at:.0f} s"
     if elsewhere:
-        return f"{idle}: {_listed(elsewhere)}, and not in a step; {_after(own)}"
+        return f"{idle}: {_listed(elsewhere)}, outside of a step; {_after(own)}"
     everybody = _listed([f"{name} at {place}" for name, place, _ in places])
     return f"{idle}, and all processes wait in one: {everybody}; {_after(own)}"
 

@@ -90,6 +90,7 @@ class Watch:
         self._peers: tuple[Peer, ...] = ()
         self._loss: Loss | None = None
         self._found_at = 0.0
+        self._blamed = ""  # whom a failure of the training was put down to
         self._counted = 0  # steps, as the counting thread saw them last
         self._bye: dict[str, Any] = {}
         self._ending = threading.Event()
@@ -110,6 +111,10 @@ class Watch:
         Args:
             error: Name of the error's class.
         """
+        self._blamed = self._blame(error)
+        return self._blamed
+
+    def _blame(self, error: str) -> str:
         if not (error.endswith("Error") and hasattr(tf.errors, error)):
             return "" if self._loss is None or self._loss.is_end else self._loss.words
         beat = self._limits.beat_seconds
@@ -128,9 +133,9 @@ class Watch:
         if self._ending.is_set():
             return
         self._bye = {"bye": status, "message": message}
-        if self._loss is not None and status == "failed":
+        if self._blamed and status == "failed":
             # TensorFlow waits a minute for processes that are gone, when Python has ended.
-            atexit.register(_leave)
+            atexit.register(_leave, self._blamed)
         self._stop()
 
     def _stop(self) -> None:
@@ -195,11 +200,12 @@ class Watch:
             self._lines.exchange(self._said() | {"bye": "failed", "message": loss.words})
         except Exception:  # noqa: BLE001 - it must end all the same
             _log.exception("gradgate: the record could not be finished")
-        _log.error("gradgate: waits in vain, so ends with status %d: %s", LOST, loss.words)
-        _leave()
+        _leave(f"it waits in vain, since {loss.words}")
 
 
-def _leave() -> None:
+def _leave(words: str) -> None:
+    """Ends the process; what it says is the last line of its log, below TensorFlow's page."""
+    _log.error("gradgate: ends with status %d: %s", LOST, words)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
