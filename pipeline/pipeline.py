@@ -70,7 +70,8 @@ def create_pipeline(
         fail_run_on_block: True adds a last node that fails if the gate blocked the model, after all
             of it was recorded; False one that only says so; None none.
         pipeline_root: Where TFX keeps artifacts; None is the workspace's folder. Another one may be
-            out of reach here, and then nothing is laid into the workspace.
+            out of reach here: then nothing is laid into the workspace, no metadata store either,
+            and the runner has its own.
         data_root: Directory of CSV files with the table's columns; None takes the example's
             own.
         schema_file: The data schema; None takes the example's.
@@ -88,9 +89,11 @@ def create_pipeline(
     """
     beam = beam or InMemory()
     beam.check_root(pipeline_root or str(workspace.artifacts))
+    metadata = None
     if pipeline_root is None:
         pipeline_root = str(workspace.artifacts)
         workspace.root.mkdir(parents=True, exist_ok=True)
+        metadata = sqlite_metadata_connection_config(str(workspace.metadata))
     if policy is None:
         policy = config.policy_file.read_text(encoding="utf-8")
     if waivers is None and config.waivers_file is not None:
@@ -189,7 +192,7 @@ def create_pipeline(
             *last,
         ],
         enable_cache=True,
-        metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
+        metadata_connection_config=metadata,
         beam_pipeline_args=list(beam.pipeline_args()),
     )
 

@@ -77,6 +77,13 @@ def test_twice_gives_the_same_bytes(file, compile_it):
     assert again.read_bytes() == file.read_bytes()
 
 
+def test_nothing_is_made_where_vertex_mounts_buckets(tmp_path, monkeypatch):
+    """Who compiles need not be root: `/gcs` is a place in Vertex's containers alone."""
+    monkeypatch.setattr("gradgate.kubeflow.vertex_step.MOUNT", str(tmp_path / "gcs"))
+    create(**{name.strip("-").replace("-", "_"): place for name, place in PLACES.items()})
+    assert not (tmp_path / "gcs").exists()
+
+
 def test_kubeflows_own_loader_and_protobuf_take_it(file, spec):
     from google.protobuf import json_format
     from kfp.components import load_component_from_file
