@@ -167,6 +167,9 @@ def test_the_report_is_one_file_that_needs_nothing(judged, name):
     assert "@import" not in text
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
+    printed = text[text.index("@media print") :]
+    assert ".scroll { overflow: visible; }" in printed, "a column would be cut off"
+    assert "::details-content { content-visibility: visible" in printed, "what is folded is lost"
 
 
 def test_the_report_says_in_its_first_screen_what_why_where_and_what_to_do(judged):
