@@ -422,6 +422,17 @@ def test_a_plain_recurrent_layer_of_relus_gets_gates_and_their_tanh(make):
     assert not any("SimpleRNN" in line for line in cause.snippet)
 
 
+@pytest.mark.parametrize(
+    ("kind", "activation", "confidence"),
+    [("SimpleRNN", "sigmoid", "likely"), ("SimpleRNN", "tanh", None), ("LSTM", "sigmoid", None)],
+)
+def test_a_sigmoid_at_every_time_step_forgets(make, kind, activation, confidence):
+    cause = _reader(make, kind, activation).cause("recurrent-product", make.symptom("loss"))
+    assert (cause and cause.confidence) == confidence
+    if cause:
+        assert cause.snippet == ('keras.layers.LSTM(64, name="reader")',)
+
+
 def test_what_has_no_gradient_behind_dead_units_is_not_what_is_dead(make):
     net = make.Net(activation="relu")
     output = net.variables[-1].path

@@ -10,14 +10,17 @@ from gradgate.diagnosis.series import median
 from gradgate.diagnosis.training import Training
 from gradgate.diagnosis.words import number
 
+_SIGMOIDS: Final = ("sigmoid", "hard_sigmoid")
 _KINDS: Final = ("large", "nonfinite", "spike", "dominant", "swings", "stuck", "far")
 
 
 def _look(training: Training) -> Grounds | None:
     recurrent = [v for v in training.kernels if layers.is_recurrent(v)]
     symptoms = training.seen("large", "nonfinite", "spike", "dominant", "small")
-    if not recurrent or not symptoms:
+    if not recurrent:
         return None
+    if not symptoms:
+        return _forgetting(training, recurrent[0].layer)
     if training.seen("small") and not training.seen("large", "nonfinite", "spike"):
         return _vanishing(training, recurrent[0].layer)
     layer = recurrent[0].layer
@@ -102,6 +105,27 @@ def _snippet(training: Training, layer: str, unbounded: str | None) -> str:
     if is_plain and card is not None:
         lines.append(snippets.gated(layer, card.units))
     return "\n".join(lines)
+
+
+def _forgetting(training: Training, layer: str) -> Grounds | None:
+    """A sigmoid at every time step, in a layer without gates that learns nothing."""
+    card = layers.layer_card(training.card, layer)
+    is_sigmoid = card is not None and card.activation in _SIGMOIDS and card.kind == "SimpleRNN"
+    if card is None or not is_sigmoid or not training.seen("stuck"):
+        return None
+    return Grounds(
+        numbers=known(
+            f"{layer} is a SimpleRNN with {card.activation}, whose slope is at most 1/4: of what"
+            " comes back over 10 time steps a millionth is left"
+        ),
+        explains=training.seen("stuck", "near"),
+        layer=layer,
+        change=f"Use an LSTM or GRU in place of {layer}, with Keras's own tanh, or shorter"
+        " sequences.",
+        snippet=snippets.gated(layer, card.units),
+        confidence="likely",
+        because="it learns from the last few time steps alone, and nothing was learned",
+    )
 
 
 def _vanishing(training: Training, layer: str) -> Grounds:
