@@ -42,10 +42,11 @@ class Training:
         variant: Variant,
         folder: Path,
         stack: contextlib.ExitStack,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         self._steps, self._data = sample.steps, data
         self._model = sample.build(model_class(variant))
-        self._callbacks = prepare(variant, self._model, folder, stack)
+        self._callbacks = [*prepare(variant, self._model, folder, stack), *callbacks]
 
     def seconds(self) -> float:
         """Trains a round; returns the CPU time of it."""

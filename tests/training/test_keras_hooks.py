@@ -311,6 +311,7 @@ def test_a_method_that_takes_other_arguments_is_refused_by_name(line, record_dir
 def test_a_method_that_is_missing_is_refused_by_name(line, record_dir, name):
     text = _refusal(line(), record_dir, _unknown(name, None)())
     assert f"instrument: Keras {keras.__version__} has no Unknown.{name}, where" in text
+    assert text.endswith("Keras 3.12 to 3.15 are tested: install one of these.")
 
 
 @pytest.mark.parametrize("name", [names.GRADIENTS, names.UPDATE])

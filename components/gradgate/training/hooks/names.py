@@ -98,7 +98,7 @@ def check_keras(optimizer: keras.optimizers.Optimizer) -> None:
         found = None if method is None else list(inspect.signature(method).parameters)
         if found != parameters:
             what = "has no" if found is None else f"takes other arguments ({found}) in"
-            remedy = "Keras 3.12 and 3.15 are tested."
+            remedy = "Keras 3.12 to 3.15 are tested: install one of these."
             if method is not None and not method.__module__.startswith("keras."):
                 remedy = f"It is not Keras's own: give it the arguments of that, {parameters}."
             raise ValueError(
