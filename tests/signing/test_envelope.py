@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import pytest
 
@@ -32,6 +33,20 @@ def test_a_key_that_is_not_trusted_does_not_verify(verdict, pair):
     envelope = _signed(verdict, pair())
     with pytest.raises(SigningError, match=r"^no trusted key has signed the verdict\. Signed by: "):
         verify_verdict(verdict, envelope, [pair().public])
+
+
+def test_an_envelope_that_was_changed_names_the_trusted_key_whose_signature_broke(verdict, pair):
+    key = pair()
+    spoilt = json.loads(_signed(verdict, key))
+    spoilt["payload"] = base64.b64encode(b'{"predicate": {"result": "PASSED"}}').decode()
+    with pytest.raises(SigningError) as caught:
+        verify_verdict(verdict, json.dumps(spoilt).encode(), [key.public])
+    assert re.fullmatch(
+        r"no trusted key has signed the verdict as it is\. [0-9a-f]{64} is trusted, and its"
+        r" signature does not hold: the envelope was changed after it was signed\. Take the one"
+        r" that the gate wrote\.",
+        str(caught.value),
+    )
 
 
 def test_without_a_trusted_key_nothing_verifies(verdict, pair):

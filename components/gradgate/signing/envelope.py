@@ -69,12 +69,7 @@ def verify_verdict(verdict: Verdict, envelope: bytes, public_keys: Sequence[str]
     try:
         accepted = signed.verify(keys, threshold=1)
     except Exception:  # noqa: BLE001 - whatever it is, no signature holds
-        signers = ", ".join(signed.signatures) or "nobody"
-        trusted = ", ".join(key.keyid for key in keys)
-        raise SigningError(
-            "K-VERIFY",
-            f"no trusted key has signed the verdict. Signed by: {signers}. Trusted: {trusted}.",
-        ) from None
+        raise SigningError("K-VERIFY", _unsigned(signed, [key.keyid for key in keys])) from None
     if signed.payload != canonical_json(statement_of(verdict)):
         raise SigningError("K-VERIFY", f"the signature is of another verdict: {_named(signed)}.")
     return next(iter(accepted))
@@ -93,6 +88,22 @@ def read_envelope(directory: str | os.PathLike[str]) -> bytes:
         raise SigningError(
             "K-VERIFY", f"the verdict is not signed: {path}: {error.strerror}."
         ) from None
+
+
+def _unsigned(signed: Any, trusted: Sequence[str]) -> str:
+    """Says why no signature holds: nobody trusted signed, or what they signed was changed."""
+    broken = [key for key in signed.signatures if key in trusted]
+    if broken:
+        return (
+            f"no trusted key has signed the verdict as it is. {', '.join(broken)} is trusted, and"
+            " its signature does not hold: the envelope was changed after it was signed. Take the"
+            " one that the gate wrote."
+        )
+    signers = ", ".join(signed.signatures) or "nobody"
+    return (
+        f"no trusted key has signed the verdict. Signed by: {signers}. Trusted:"
+        f" {', '.join(trusted)}."
+    )
 
 
 def _named(signed: Any) -> str:
