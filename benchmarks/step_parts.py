@@ -89,7 +89,8 @@ def measure(sample: Sample, rounds: int) -> dict[str, Parts]:
 def table(found: dict[str, Parts]) -> str:
     """Returns medians in microseconds as a Markdown table, a row for each variant."""
     rows = [["", *_PARTS], ["---", *("---:" for _ in _PARTS)]]
-    for name, parts in found.items():
+    for name in ("baseline", *_NAMES):
+        parts = found[name]
         fastest = statistics.quantiles(parts["usual step"], n=10)[0]
         medians = {kind: statistics.median(each) for kind, each in parts.items()}
         medians["fastest tenth"] = fastest
