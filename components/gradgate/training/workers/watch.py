@@ -200,7 +200,7 @@ class Watch:
             self._lines.exchange(self._said() | {"bye": "failed", "message": loss.words})
         except Exception:  # noqa: BLE001 - it must end all the same
             _log.exception("gradgate: the record could not be finished")
-        _leave(f"it waits in vain, since {loss.words}")
+        _leave(f"it waits in vain: {loss.words}")
 
 
 def _leave(words: str) -> None:
