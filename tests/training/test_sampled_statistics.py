@@ -148,7 +148,9 @@ def test_the_update_of_every_optimizer_is_what_it_did_to_the_weights(
 
 
 @pytest.mark.parametrize(
-    "optimizer", [SGD(0.5), SGD(0.5, momentum=0.9), keras.optimizers.Adam(0.5)], ids=repr
+    "optimizer",
+    [SGD(0.5), SGD(0.5, momentum=0.9), keras.optimizers.Adam(0.5)],
+    ids=["sgd", "momentum", "adam"],
 )
 def test_rows_that_were_looked_up_twice_are_updated_by_their_sum(record_dir, read, optimizer):
     embedding = keras.layers.Embedding(4, 2, embeddings_initializer="ones", name="words")
