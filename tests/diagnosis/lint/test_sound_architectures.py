@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
 # Beside this file; shared with `benchmarks/lint_precision.py`.
@@ -28,6 +30,16 @@ def test_a_small_one_gives_no_warning(make, report_of):
 @pytest.mark.parametrize("name", sound.APPLICATIONS)
 def test_one_of_keras_own_gives_no_warning(name, report_of):
     check(report_of(sound.application(name), batch_size=32))
+
+
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_ids_that_go_to_an_embedding_are_no_numbers_to_scale(is_masked, report_of):
+    # A mask asks of the same input whether it is 0, in an operation of its own.
+    words = keras.Input((6,), dtype="int32")
+    x = keras.layers.LSTM(4)(keras.layers.Embedding(5000, 8, mask_zero=is_masked)(words))
+    model = keras.Model(words, keras.layers.Dense(1, "sigmoid")(x))
+    report = report_of(model, batch_size=32, data=np.full((32, 6), 4000))
+    assert "inputs-not-normalised" in report.passed
 
 
 def test_there_are_twenty():

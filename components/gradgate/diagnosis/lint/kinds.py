@@ -55,3 +55,6 @@ READIES_INPUTS: Final = (
     *("TextVectorization", "Discretization", "CategoryEncoding", "HashedCrossing", *NORMS),
 )
 """What takes an input as it comes."""
+
+COMPARES: Final = ("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual")
+"""Operations that only ask something of a number, such as the mask of `mask_zero=True` does."""

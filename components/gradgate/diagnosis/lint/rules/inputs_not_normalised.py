@@ -63,8 +63,8 @@ def _is_readied(design: Design, each: InputCard) -> bool:
     """Whether the input goes to nothing but layers that take it as it comes."""
     if each.layer is None or each.layer >= len(design.layers):
         return False
-    behind = design.after(each.layer)
-    return bool(behind) and all(design.layers[at].kind in kinds.READIES_INPUTS for at in behind)
+    behind = {design.layers[at].kind for at in design.after(each.layer)} - {*kinds.COMPARES}
+    return bool(behind) and behind <= {*kinds.READIES_INPUTS}
 
 
 RULE: Final = Rule(
