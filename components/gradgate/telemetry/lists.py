@@ -1,10 +1,13 @@
 """Matrices as Arrow columns of lists, and back: the only place that knows Arrow's offsets."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+_NUMPY: Final = {"halffloat": "float16", "float": "float32", "double": "float64"}
+"""Where Arrow's name of a type is not NumPy's."""
 
 
 def to_lists(
@@ -80,12 +83,22 @@ def to_vector(array: pa.Array) -> NDArray[Any]:
     a second, which whoever judges one record has better use for.
     """
     data = array.buffers()[1]
+    kind = _dtype(array.type)
     if data is None or not len(array):
-        return np.empty(0, array.type.to_pandas_dtype())
-    if pa.types.is_boolean(array.type):
+        return np.empty(0, kind)
+    if kind == np.bool_:
         return _bits(data, array)
-    kind = np.dtype(array.type.to_pandas_dtype())
     return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize)
+
+
+def _dtype(kind: pa.DataType) -> np.dtype[Any]:
+    """As `to_pandas_dtype` says it, which imports pandas up to Arrow 18 at least."""
+    if pa.types.is_null(kind):
+        return np.dtype(object)
+    try:
+        return np.dtype(_NUMPY.get(str(kind), str(kind)))
+    except TypeError:
+        raise ValueError(f"{kind} is no type of numbers") from None
 
 
 def is_valid(array: pa.Array) -> NDArray[np.bool_]:
