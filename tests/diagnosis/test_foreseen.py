@@ -38,6 +38,14 @@ def test_a_warning_of_the_same_makes_a_cause_surer_and_is_named(
     assert ("the lint saw it" in cause.because) == (confidence == "likely")
 
 
+def test_a_warning_of_another_layer_is_named_and_makes_nothing_surer(make):
+    net, symptom = small(make)
+    cause = said(net, "relu-with-glorot", layer="net/hidden_2").cause("initialiser", symptom)
+    assert cause.layer != "hidden_2"
+    assert cause.confidence == "possible"
+    assert "gradgate lint said relu-with-glorot of hidden_2 before the training" in cause.numbers
+
+
 def test_a_warning_of_something_else_says_nothing(make):
     net, symptom = small(make)
     said(net, "missing-activation")

@@ -49,14 +49,21 @@ class Foreseen:
         )
 
 
-def supported(grounds: "Grounds", said: tuple[LintFinding, ...]) -> "Grounds":
-    """Returns the grounds, surer by what the lint said of the same; as they are if nothing."""
+def supported(grounds: "Grounds", said: tuple[LintFinding, ...], training: Training) -> "Grounds":
+    """Returns the grounds with what the lint said of the same; as they are if it said nothing.
+
+    They are surer by it where it spoke of that very layer, of an input, or of the whole model: what
+    is wrong with another layer is worth reading, and shows nothing of this one.
+    """
     if not said:
         return grounds
-    one = next((f for f in said if _name(f) == grounds.layer), said[0])
+    inputs = {card.name for card in training.card.layers if card.kind == "InputLayer"}
+    of_it = {None, grounds.layer, *inputs}
+    one = next((each for each in said if _name(each) in of_it), said[0])
     where = f" of {_name(one)}" if one.layer else ""
-    surer = _SURER[grounds.confidence]
-    because = grounds.because
+    surer, because = grounds.confidence, grounds.because
+    if grounds.layer is None or _name(one) in of_it:
+        surer = _SURER[surer]
     if surer != grounds.confidence:
         because += "; and the lint saw it in the model before the training"
     return dataclasses.replace(

@@ -84,7 +84,7 @@ class KnownCause:
         grounds = self.look(training)
         said = self.foreseen.said(training) if self.foreseen else ()
         if self.foreseen is None or grounds is not None:
-            return grounds and supported(grounds, said)
+            return grounds and supported(grounds, said, training)
         symptoms = training.seen(*self.foreseen.kinds)
         return _by_lint(said[0], symptoms) if said and symptoms else None
 
